@@ -1,0 +1,1 @@
+//! (room head comment to be written)
