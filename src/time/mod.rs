@@ -46,7 +46,8 @@ impl Timestamp {
 
     /// RFC 3339 in UTC with milliseconds, for example `2026-11-23T04:05:06.789Z`.
     pub fn rfc3339(self) -> String {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let format =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         self.utc().format(&format).unwrap_or_default()
     }
 
@@ -151,7 +152,8 @@ impl Serialize for Day {
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a day that exists, written YYYY-MM-DD"))
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("not a day that exists, written YYYY-MM-DD"))
     }
 }
 
@@ -222,7 +224,8 @@ mod tests {
 
     #[test]
     fn only_days_that_exist_are_days() {
-        for bad in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-11-23 ", "20261123", "２０２６-1-1", ""] {
+        for bad in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-11-23 ", "20261123", "２０２６-1-1", ""]
+        {
             assert_eq!(Day::parse(bad), None, "{bad}");
         }
         assert_eq!(Day::parse("2024-02-29").unwrap().plus_years(1).to_string(), "2025-02-28");
@@ -232,7 +235,7 @@ mod tests {
     fn instants_survive_their_text() {
         let at = Timestamp::from_millis(1_795_406_706_789);
         assert_eq!(Timestamp::parse_rfc3339(&at.rfc3339()), Some(at));
-        let expected = at.rfc3339().replace(["-", ":", "T"], "");
+        let expected = at.rfc3339().replace(['-', ':', 'T'], "");
         assert_eq!(at.generalized(), format!("{}Z", &expected[..14]));
     }
 }
