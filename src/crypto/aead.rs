@@ -1,0 +1,128 @@
+//! Authenticated encryption at rest: AES-256-GCM with random nonces.
+//!
+//! A ciphertext is `nonce (12) ‖ encrypted ‖ tag (16)`. Random 96-bit nonces keep the chance of a
+//! repeat below 2^-32 for 2^32 messages under one key (NIST SP 800-38D 8.3); a data key is
+//! therefore used for one store or one month, never for ever.
+
+use std::fmt;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroize;
+
+use super::{CryptoError, Random, hmac_sha256};
+
+/// Length of a [`Secret`] in bytes.
+pub const SECRET_LEN: usize = 32;
+const NONCE_LEN: usize = 12;
+
+/// 32 secret bytes. Printing shows nothing, dropping wipes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; SECRET_LEN]);
+
+impl Secret {
+    pub fn generate(random: &dyn Random) -> Result<Self, CryptoError> {
+        Ok(Self(random.bytes()?))
+    }
+
+    pub const fn from_bytes(bytes: [u8; SECRET_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// `None` unless `bytes` are exactly 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub const fn expose(&self) -> &[u8; SECRET_LEN] {
+        &self.0
+    }
+
+    /// A key of its own for one purpose: HMAC-SHA-256(self, label).
+    pub fn derive(&self, label: &str) -> Self {
+        Self(hmac_sha256(&self.0, &[label.as_bytes()]))
+    }
+
+    pub fn aead(&self) -> Result<AeadKey, CryptoError> {
+        AeadKey::new(self)
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A ready AES-256-GCM key.
+pub struct AeadKey(LessSafeKey);
+
+impl AeadKey {
+    pub fn new(secret: &Secret) -> Result<Self, CryptoError> {
+        let key = UnboundKey::new(&AES_256_GCM, secret.expose()).map_err(|_| CryptoError::Encryption)?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    /// Encrypts; `aad` says where the ciphertext belongs and must be given again to open it.
+    pub fn seal(&self, aad: &[u8], plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>, CryptoError> {
+        let nonce: [u8; NONCE_LEN] = random.bytes()?;
+        let mut sealed = Vec::with_capacity(NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
+        sealed.extend_from_slice(&nonce);
+        let mut body = plaintext.to_vec();
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body)
+            .map_err(|_| CryptoError::Encryption)?;
+        sealed.append(&mut body);
+        Ok(sealed)
+    }
+
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(CryptoError::Decryption)?;
+        let mut body = body.to_vec();
+        let opened = self
+            .0
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), &mut body)
+            .map_err(|_| CryptoError::Decryption)?
+            .len();
+        body.truncate(opened);
+        Ok(body)
+    }
+}
+
+impl fmt::Debug for AeadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AeadKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::SeededRandom;
+
+    #[test]
+    fn only_the_same_key_and_place_open_a_ciphertext() {
+        let random = SeededRandom::new("aead");
+        let secret = Secret::generate(&random).unwrap();
+        let key = secret.aead().unwrap();
+        let sealed = key.seal(b"tree/1", b"plain", &random).unwrap();
+        assert_eq!(key.open(b"tree/1", &sealed).unwrap(), b"plain");
+        assert_eq!(key.open(b"tree/2", &sealed), Err(CryptoError::Decryption));
+        assert_eq!(
+            secret.derive("other").aead().unwrap().open(b"tree/1", &sealed),
+            Err(CryptoError::Decryption)
+        );
+        for at in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert!(key.open(b"tree/1", &bad).is_err());
+            assert!(key.open(b"tree/1", &sealed[..at]).is_err());
+        }
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+}
