@@ -1,0 +1,245 @@
+//! Reads the members of one record, noting every fault on the way.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::super::catalogue::{Catalogue, LicenceType};
+use super::super::holder::{Holder, HolderCodeType, MAX_NAME};
+use super::super::identifier::{Identifier, TypeCode};
+use super::super::status::State;
+use super::super::syntax;
+use super::super::uscc::Uscc;
+use super::{
+    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, OTHER_COMMON, PLAIN_NAMES, Record,
+    RecordError, Rule, check_field, shown,
+};
+use crate::time::Day;
+
+/// Collects faults while reading; a part that cannot be read is `None`, and reading goes on.
+#[derive(Default)]
+pub(super) struct Problems(Vec<RecordError>);
+
+impl Problems {
+    pub(super) fn add(&mut self, field: &str, rule: Rule) {
+        self.0.push(RecordError { field: field.to_owned(), rule });
+    }
+
+    fn keep<T>(&mut self, field: &str, result: Result<T, Rule>) -> Option<T> {
+        result.map_err(|rule| self.add(field, rule)).ok()
+    }
+
+    pub(super) fn read(mut self, value: &Value, catalogue: &Catalogue) -> Result<Record, Vec<RecordError>> {
+        let Value::Object(members) = value else {
+            self.add("", Rule::NotAnObject);
+            return Err(self.0);
+        };
+        let record = self.record(members, catalogue);
+        match record {
+            Some(record) if self.0.is_empty() => Ok(record),
+            _ => Err(self.0),
+        }
+    }
+
+    fn record(&mut self, members: &Map<String, Value>, catalogue: &Catalogue) -> Option<Record> {
+        let known =
+            |name: &str| PLAIN_NAMES.iter().chain(&HOLDER_NAMES).chain(&OTHER_COMMON).any(|n| *n == name);
+        for name in members.keys().filter(|name| !known(name)) {
+            self.add(&shown(name), Rule::Unknown);
+        }
+
+        let licence_type = self.licence_type(members, catalogue);
+        let identifier = self.required(members, "certificateIdentifier", usize::MAX, |text| {
+            Identifier::parse(&text).map_err(Rule::Identifier)
+        });
+        let issuer_code = self.required(members, "certificateIssuingAuthorityCode", usize::MAX, |text| {
+            Uscc::parse(&text).map_err(Rule::Issuer)
+        });
+        let number = self.required(members, "certificateNumber", MAX_NUMBER, Ok);
+        let issuer_name = self.required(members, "certificateIssuingAuthorityName", MAX_AUTHORITY, Ok);
+        let area_code = self.required(members, "certificateAreaCode", usize::MAX, |text| {
+            let fits = (6..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            if fits { Ok(text) } else { Err(Rule::Area) }
+        });
+        let holders = self.holders(members, licence_type);
+        let issued = self.required(members, "certificateIssuedDate", usize::MAX, day);
+        // GB/T 36903 lets the first day be absent: then it is the day of issue.
+        let valid_from = self.optional(members, "certificateEffectiveDate", usize::MAX, day);
+        let valid_until = self.optional(members, "certificateExpiringDate", usize::MAX, |text| {
+            if syntax::is_long_term(&text) { Ok(None) } else { day(text).map(Some) }
+        });
+        let state = self.optional(members, "certificateState", usize::MAX, |text| {
+            text.parse::<State>().map_err(|_| Rule::State)
+        });
+        let supersedes = self.optional(members, "supersedes", usize::MAX, |text| {
+            Identifier::parse(&text).map_err(Rule::Identifier)
+        });
+        let fields = self.fields(members, licence_type);
+
+        if let Some(id) = &identifier {
+            let codes = holders.iter().flatten().map(Holder::code);
+            if let Err(broken) = id.check_strict(codes) {
+                self.add("certificateIdentifier", Rule::Identifier(broken));
+            }
+            if licence_type.is_some_and(|t| t.code != id.type_code()) {
+                self.add("certificateTypeCode", Rule::IdentifierType);
+            }
+            if issuer_code.as_ref().is_some_and(|code| code.as_str() != id.issuer()) {
+                self.add("certificateIssuingAuthorityCode", Rule::IdentifierIssuer);
+            }
+            let other = |old: &Identifier| old != id && old.type_code() == id.type_code();
+            if supersedes.iter().flatten().any(|old| !other(old)) {
+                self.add("supersedes", Rule::Supersedes);
+            }
+        }
+        let first_day = valid_from.map(|from| from.or(issued));
+        if let (Some(Some(from)), Some(Some(Some(until)))) = (first_day, valid_until)
+            && until < from
+        {
+            self.add("certificateExpiringDate", Rule::DateOrder);
+        }
+
+        Some(Record {
+            identifier: identifier?,
+            type_code: licence_type?.code.clone(),
+            number: number?,
+            holders: holders?,
+            issuer_code: issuer_code?,
+            issuer_name: issuer_name?,
+            area_code: area_code?,
+            issued: issued?,
+            valid_from: first_day??,
+            valid_until: valid_until?.flatten(),
+            state: state?.unwrap_or_default(),
+            supersedes: supersedes?,
+            fields: fields?,
+        })
+    }
+
+    fn licence_type<'c>(
+        &mut self,
+        members: &Map<String, Value>,
+        catalogue: &'c Catalogue,
+    ) -> Option<&'c LicenceType> {
+        self.required(members, "certificateTypeCode", usize::MAX, |text| {
+            let code = TypeCode::parse(&text).map_err(Rule::Identifier)?;
+            catalogue.get(&code).ok_or(Rule::Type)
+        })
+    }
+
+    /// A cleaned text, or `None` where it is absent or empty.
+    fn text(value: Option<&Value>, max: usize) -> Result<Option<String>, Rule> {
+        match value {
+            None => Ok(None),
+            Some(Value::String(text)) => {
+                let text = syntax::clean(text);
+                if text.chars().any(syntax::is_forbidden) {
+                    return Err(Rule::Control);
+                }
+                if text.chars().count() > max {
+                    return Err(Rule::TooLong { max });
+                }
+                Ok(Some(text).filter(|t| !t.is_empty()))
+            }
+            Some(_) => Err(Rule::Kind),
+        }
+    }
+
+    fn required<T>(
+        &mut self,
+        members: &Map<String, Value>,
+        name: &str,
+        max: usize,
+        parse: impl FnOnce(String) -> Result<T, Rule>,
+    ) -> Option<T> {
+        let parsed = Self::text(members.get(name), max).and_then(|t| t.ok_or(Rule::Missing)).and_then(parse);
+        self.keep(name, parsed)
+    }
+
+    /// The outer `None` is a fault, the inner one an absent value.
+    fn optional<T>(
+        &mut self,
+        members: &Map<String, Value>,
+        name: &str,
+        max: usize,
+        parse: impl FnOnce(String) -> Result<T, Rule>,
+    ) -> Option<Option<T>> {
+        let parsed = Self::text(members.get(name), max).and_then(|t| t.map(parse).transpose());
+        self.keep(name, parsed)
+    }
+
+    fn holders(
+        &mut self,
+        members: &Map<String, Value>,
+        licence_type: Option<&LicenceType>,
+    ) -> Option<Vec<Holder>> {
+        let [name, code, code_type] = HOLDER_NAMES.map(|name| {
+            let texts = match members.get(name) {
+                Some(Value::Array(items)) if items.len() > MAX_HOLDERS => Err(Rule::HolderCount),
+                Some(Value::Array(items)) if !items.is_empty() => items
+                    .iter()
+                    .map(|item| Self::text(Some(item), MAX_NAME)?.ok_or(Rule::Missing))
+                    .collect::<Result<Vec<String>, Rule>>(),
+                Some(Value::Array(_)) => Err(Rule::Missing),
+                one => Self::text(one, MAX_NAME).and_then(|t| Ok(vec![t.ok_or(Rule::Missing)?])),
+            };
+            self.keep(name, texts)
+        });
+        let (names, codes, kinds) = (name?, code?, code_type?);
+        if names.len() != codes.len() || names.len() != kinds.len() {
+            self.add("certificateHolderName", Rule::HolderCount);
+            return None;
+        }
+        let mut holders: Vec<Holder> = Vec::with_capacity(names.len());
+        for ((name, code), kind) in names.iter().zip(&codes).zip(&kinds) {
+            let kind = HolderCodeType::parse(kind).ok_or(Rule::HolderCodeType);
+            let kind = self.keep("certificateHolderTypeCode", kind)?;
+            if licence_type.is_some_and(|t| !t.holder.allows(kind.person())) {
+                self.add("certificateHolderTypeCode", Rule::HolderKind);
+            }
+            let holder = Holder::new(name, code, kind).map_err(Rule::Holder);
+            let holder = self.keep("certificateHolderCode", holder)?;
+            if holders.iter().any(|h| h.code() == holder.code() && h.code_type() == kind) {
+                self.add("certificateHolderCode", Rule::HolderTwice);
+            }
+            holders.push(holder);
+        }
+        Some(holders)
+    }
+
+    fn fields(
+        &mut self,
+        members: &Map<String, Value>,
+        licence_type: Option<&LicenceType>,
+    ) -> Option<BTreeMap<String, FieldValue>> {
+        let empty = Map::new();
+        let given = match members.get("fields") {
+            None => &empty,
+            Some(Value::Object(given)) => given,
+            Some(_) => {
+                self.add("fields", Rule::Kind);
+                return None;
+            }
+        };
+        let licence_type = licence_type?;
+        for name in given.keys().filter(|name| licence_type.field(name).is_none()) {
+            self.add(&shown(&format!("fields.{name}")), Rule::Unknown);
+        }
+        let mut fields = BTreeMap::new();
+        for field in &licence_type.fields {
+            let value = given.get(&field.name).map_or(Ok(None), |value| check_field(field, value));
+            let value = match value {
+                Ok(None) if field.required => Err(Rule::Missing),
+                other => other,
+            };
+            if let Some(Some(value)) = self.keep(&format!("fields.{}", field.name), value) {
+                fields.insert(field.name.clone(), value);
+            }
+        }
+        Some(fields)
+    }
+}
+
+fn day(text: String) -> Result<Day, Rule> {
+    syntax::day(&text).ok_or(Rule::Date)
+}
