@@ -1,0 +1,361 @@
+//! Reading and writing DER (X.690), no more than certificates, seals and stamps need.
+//!
+//! The reader hands out every element together with its bytes as received, because a signature is
+//! always verified over those, never over something encoded again. It accepts DER only: definite
+//! lengths in their shortest form, minimal integers, no unused bits. Nothing here recurses, so the
+//! nesting of an input costs nothing. The derive macros of the `der` crate were not taken: they
+//! drop the original bytes and cannot read the deviations that seals in the field show.
+
+use der::asn1::ObjectIdentifier;
+use time::macros::format_description;
+use time::{Date, PrimitiveDateTime, Time};
+
+use crate::time::Timestamp;
+
+pub const BOOLEAN: u8 = 0x01;
+pub const INTEGER: u8 = 0x02;
+pub const BIT_STRING: u8 = 0x03;
+pub const OCTET_STRING: u8 = 0x04;
+pub const OBJECT_IDENTIFIER: u8 = 0x06;
+pub const ENUMERATED: u8 = 0x0a;
+pub const UTF8_STRING: u8 = 0x0c;
+pub const PRINTABLE_STRING: u8 = 0x13;
+pub const IA5_STRING: u8 = 0x16;
+pub const UTC_TIME: u8 = 0x17;
+pub const GENERALIZED_TIME: u8 = 0x18;
+pub const SEQUENCE: u8 = 0x30;
+pub const SET: u8 = 0x31;
+
+/// `[n]` constructed, for n below 31.
+pub const fn explicit(n: u8) -> u8 {
+    0xa0 | n
+}
+
+/// How bytes fail to be the DER that was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("ends in the middle of an element")]
+    Truncated,
+    #[error("bytes follow where the end should be")]
+    Trailing,
+    #[error("a length is not in its shortest definite form")]
+    Length,
+    #[error("an element is missing or of another kind")]
+    Tag,
+    #[error("the content of an element is not as DER has it")]
+    Value,
+    #[error("more elements or bytes than allowed")]
+    TooMuch,
+}
+
+/// One element: its tag, its content, and all its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Element<'a> {
+    pub tag: u8,
+    pub raw: &'a [u8],
+    pub content: &'a [u8],
+}
+
+impl<'a> Element<'a> {
+    /// A reader over the content of a constructed element.
+    pub const fn inside(&self) -> Reader<'a> {
+        Reader { rest: self.content }
+    }
+
+    /// Content of an INTEGER that fits; negative ones are refused.
+    pub fn to_u32(&self) -> Result<u32, Fault> {
+        match self.content {
+            [] => Err(Fault::Value),
+            [high, ..] if high & 0x80 != 0 => Err(Fault::Value),
+            [0, next, ..] if next & 0x80 == 0 => Err(Fault::Value),
+            [0, rest @ ..] | rest if rest.len() <= 4 => {
+                Ok(rest.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)))
+            }
+            _ => Err(Fault::TooMuch),
+        }
+    }
+
+    /// Content of a BIT STRING of whole bytes.
+    pub fn bits(&self) -> Result<&'a [u8], Fault> {
+        match self.content {
+            [0, bytes @ ..] => Ok(bytes),
+            _ => Err(Fault::Value),
+        }
+    }
+
+    /// Dotted; an arc padded with 0x80 is not DER (X.690 8.19.2).
+    pub fn oid(&self) -> Result<String, Fault> {
+        let mut begins = true;
+        for byte in self.content {
+            if begins && *byte == 0x80 {
+                return Err(Fault::Value);
+            }
+            begins = byte & 0x80 == 0;
+        }
+        ObjectIdentifier::from_bytes(self.content).map(|oid| oid.to_string()).map_err(|_| Fault::Value)
+    }
+
+    pub fn boolean(&self) -> Result<bool, Fault> {
+        match self.content {
+            [0] => Ok(false),
+            [0xff] => Ok(true),
+            _ => Err(Fault::Value),
+        }
+    }
+
+    /// Text of an IA5String, PrintableString or UTF8String; control characters are refused.
+    pub fn text(&self) -> Result<&'a str, Fault> {
+        let text = std::str::from_utf8(self.content).map_err(|_| Fault::Value)?;
+        let fits = match self.tag {
+            UTF8_STRING => true,
+            IA5_STRING | PRINTABLE_STRING => text.is_ascii(),
+            _ => return Err(Fault::Tag),
+        };
+        if fits && !text.contains(char::is_control) { Ok(text) } else { Err(Fault::Value) }
+    }
+
+    /// A UTCTime `YYMMDDHHMMSSZ` (1950 to 2049) or GeneralizedTime `YYYYMMDDHHMMSSZ`.
+    pub fn time(&self) -> Result<Timestamp, Fault> {
+        let text = std::str::from_utf8(self.content).map_err(|_| Fault::Value)?;
+        match (self.tag, text.len()) {
+            (GENERALIZED_TIME, 15) => parse_time(text),
+            (UTC_TIME, 13) => {
+                let century = if text.as_bytes() < b"50".as_slice() { "20" } else { "19" };
+                parse_time(&format!("{century}{text}"))
+            }
+            (GENERALIZED_TIME | UTC_TIME, _) => Err(Fault::Value),
+            _ => Err(Fault::Tag),
+        }
+    }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, Fault> {
+    let digits = text.strip_suffix('Z').ok_or(Fault::Value)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::Value);
+    }
+    let (day, clock) = digits.split_at_checked(8).ok_or(Fault::Value)?;
+    let day = Date::parse(day, &format_description!("[year][month][day]")).map_err(|_| Fault::Value)?;
+    let clock =
+        Time::parse(clock, &format_description!("[hour][minute][second]")).map_err(|_| Fault::Value)?;
+    Ok(Timestamp::from_secs(PrimitiveDateTime::new(day, clock).assume_utc().unix_timestamp()))
+}
+
+/// Reads one element after another.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// The next element, whatever it is.
+    pub fn any(&mut self) -> Result<Element<'a>, Fault> {
+        let all = self.rest;
+        let [tag, first, after @ ..] = all else {
+            return Err(Fault::Truncated);
+        };
+        if tag & 0x1f == 0x1f {
+            return Err(Fault::Tag);
+        }
+        let (length, body) = match first {
+            0..=0x7f => (usize::from(*first), after),
+            0x81..=0x84 => {
+                let (octets, body) =
+                    after.split_at_checked(usize::from(first & 0x7f)).ok_or(Fault::Truncated)?;
+                let length = octets.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+                let minimal = length > 0x7f && octets.first() != Some(&0);
+                if !minimal {
+                    return Err(Fault::Length);
+                }
+                (usize::try_from(length).map_err(|_| Fault::TooMuch)?, body)
+            }
+            _ => return Err(Fault::Length),
+        };
+        let (content, rest) = body.split_at_checked(length).ok_or(Fault::Truncated)?;
+        let taken = all.len() - rest.len();
+        let (raw, _) = all.split_at_checked(taken).ok_or(Fault::Truncated)?;
+        self.rest = rest;
+        Ok(Element { tag: *tag, raw, content })
+    }
+
+    /// The next element, which must have this tag.
+    pub fn expect(&mut self, tag: u8) -> Result<Element<'a>, Fault> {
+        match self.peek() {
+            Some(found) if found == tag => self.any(),
+            Some(_) => Err(Fault::Tag),
+            None => Err(Fault::Truncated),
+        }
+    }
+
+    /// The next element if it has this tag.
+    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, Fault> {
+        if self.peek() == Some(tag) { self.any().map(Some) } else { Ok(None) }
+    }
+
+    /// Nothing may follow.
+    pub fn finish(&self) -> Result<(), Fault> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Fault::Trailing) }
+    }
+
+    /// All remaining elements, at most `limit`.
+    pub fn all(mut self, limit: usize) -> Result<Vec<Element<'a>>, Fault> {
+        let mut found = Vec::new();
+        while !self.is_empty() {
+            if found.len() == limit {
+                return Err(Fault::TooMuch);
+            }
+            found.push(self.any()?);
+        }
+        Ok(found)
+    }
+}
+
+/// The one element that `bytes` are; it must have this tag.
+pub fn whole(bytes: &[u8], tag: u8) -> Result<Element<'_>, Fault> {
+    let mut reader = Reader::new(bytes);
+    let element = reader.expect(tag)?;
+    reader.finish()?;
+    Ok(element)
+}
+
+/// One element with the concatenation of `parts` as its content.
+pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut out = Vec::with_capacity(length.saturating_add(6));
+    out.push(tag);
+    match u8::try_from(length) {
+        Ok(short) if short < 0x80 => out.push(short),
+        _ => {
+            let octets = length.to_be_bytes();
+            let octets: Vec<u8> = octets.into_iter().skip_while(|byte| *byte == 0).collect();
+            out.push(0x80 | u8::try_from(octets.len()).unwrap_or(8));
+            out.extend_from_slice(&octets);
+        }
+    }
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+pub fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    tlv(SEQUENCE, parts)
+}
+
+/// A non-negative INTEGER.
+pub fn integer(value: u64) -> Vec<u8> {
+    let octets = value.to_be_bytes();
+    unsigned(&octets)
+}
+
+/// A non-negative INTEGER from big-endian bytes.
+pub fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    let trimmed: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    match trimmed.first() {
+        None => tlv(INTEGER, &[&[0]]),
+        Some(high) if high & 0x80 != 0 => tlv(INTEGER, &[&[0], &trimmed]),
+        Some(_) => tlv(INTEGER, &[&trimmed]),
+    }
+}
+
+pub fn bit_string(bytes: &[u8]) -> Vec<u8> {
+    tlv(BIT_STRING, &[&[0], bytes])
+}
+
+/// A dotted object identifier; `None` if it is none.
+pub fn oid(dotted: &str) -> Option<Vec<u8>> {
+    let oid = ObjectIdentifier::new(dotted).ok()?;
+    Some(tlv(OBJECT_IDENTIFIER, &[oid.as_bytes()]))
+}
+
+/// GeneralizedTime in whole seconds.
+pub fn generalized_time(at: Timestamp) -> Vec<u8> {
+    tlv(GENERALIZED_TIME, &[at.generalized().as_bytes()])
+}
+
+/// Time of a certificate: UTCTime from 1950 to 2049, GeneralizedTime otherwise (RFC 5280 4.1.2.5).
+pub fn certificate_time(at: Timestamp) -> Vec<u8> {
+    let text = at.generalized();
+    match text.split_at_checked(2) {
+        Some(("20", rest)) if rest < "5" => tlv(UTC_TIME, &[rest.as_bytes()]),
+        Some(("19", rest)) if rest >= "5" => tlv(UTC_TIME, &[rest.as_bytes()]),
+        _ => tlv(GENERALIZED_TIME, &[text.as_bytes()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_the_shortest_definite_length_is_read() {
+        for (bytes, fault) in [
+            (&[0x30, 0x80, 0, 0][..], Fault::Length),
+            (&[0x30, 0x81, 0x01, 0], Fault::Length),
+            (&[0x30, 0x82, 0, 0x80], Fault::Length),
+            (&[0x30, 0x85, 0, 0, 0, 0, 1], Fault::Length),
+            (&[0x30, 2, 0], Fault::Truncated),
+            (&[0x30], Fault::Truncated),
+            (&[0x3f, 1, 0], Fault::Tag),
+        ] {
+            assert_eq!(Reader::new(bytes).any(), Err(fault), "{bytes:x?}");
+        }
+        assert_eq!(whole(&[5, 0, 0], 5), Err(Fault::Trailing));
+    }
+
+    #[test]
+    fn integers_are_minimal_and_not_negative() {
+        let read = |content: &[u8]| Element { tag: INTEGER, raw: &[], content }.to_u32();
+        assert_eq!(read(&[0]), Ok(0));
+        assert_eq!(read(&[0, 0xff, 0xff, 0xff, 0xff]), Ok(u32::MAX));
+        for bad in [&[][..], &[0x80], &[0, 0x7f], &[1, 0, 0, 0, 0]] {
+            assert!(read(bad).is_err(), "{bad:x?}");
+        }
+        assert_eq!(integer(128), [2, 2, 0, 128]);
+        assert_eq!(integer(0), [2, 1, 0]);
+    }
+
+    #[test]
+    fn times_change_their_form_at_the_ends_of_utctime() {
+        for (year, tag) in [(1949, 0x18), (1950, 0x17), (2049, 0x17), (2050, 0x18)] {
+            let at = Timestamp::parse_rfc3339(&format!("{year}-06-01T02:03:04Z")).unwrap();
+            let der = certificate_time(at);
+            assert_eq!(der[0], tag);
+            assert_eq!(whole(&der, tag).unwrap().time(), Ok(at));
+        }
+        for bad in ["20260229000000Z", "2026022800000Z", "20260228000000+", "+0260228000000Z"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(content in proptest::collection::vec(any::<u8>(), 0..70_000)) {
+            let der = tlv(OCTET_STRING, &[&content]);
+            let element = whole(&der, OCTET_STRING).unwrap();
+            prop_assert_eq!(element.content, &content[..]);
+            prop_assert_eq!(element.raw, &der[..]);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut reader = Reader::new(&bytes);
+            while let Ok(element) = reader.any() {
+                let _ = (element.to_u32(), element.bits(), element.oid(), element.text(), element.time());
+            }
+        }
+    }
+}
