@@ -1,0 +1,211 @@
+//! The few file operations that this crate's durable files need.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::DurableError;
+
+/// A place for files. Paths are whole paths; directories in them exist (see
+/// [`Disk::create_dir_all`]).
+pub trait Disk: Send + Sync {
+    /// Creates an empty file to append to; fails if it exists. Its name lasts only after
+    /// [`Disk::sync_dir`] on its directory.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens an existing file to append to.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Opens for reading from the start.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Length in bytes.
+    fn len(&self, path: &Path) -> io::Result<u64>;
+
+    /// Cuts to `len` bytes and fsyncs.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+
+    /// Gives `from` the name `to`, replacing what had it, atomically.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes created, renamed and removed names in `dir` last.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Creates `dir` and its parents, lasting on return.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Removes `dir` and all in it; no error if it is not there. Not necessarily lasting.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Names of the files in `dir`, sorted; directories are left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// The whole content; `None` if there is no such file.
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let mut reader = match self.open(path) {
+            Ok(reader) => reader,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(why),
+        };
+        let mut content = Vec::new();
+        reader.read_to_end(&mut content)?;
+        Ok(Some(content))
+    }
+}
+
+/// A file being appended to.
+pub trait DiskFile: Send {
+    /// Writes all of `bytes` at the end. After an error any part of them may be there.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// On success all that was written lasts. After an error nothing written since the last success
+    /// can be relied on, ever.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Replaces the content of `path` as one step: temporary file beside it, fsync, rename, fsync of
+/// the directory. After a crash either the old or the new content is there.
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), DurableError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = dir.join(name);
+    let fail = |action| DurableError::io(action, path);
+    match disk.remove(&temporary) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(fail("replace")(why)),
+        _ => {}
+    }
+    let mut file = disk.create(&temporary).map_err(fail("create"))?;
+    file.write(content).map_err(fail("write"))?;
+    file.sync().map_err(fail("sync"))?;
+    drop(file);
+    disk.rename(&temporary, path).map_err(fail("rename"))?;
+    disk.sync_dir(dir).map_err(fail("sync the directory of"))
+}
+
+/// The machine's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl DiskFile for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(len)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        File::open(dir)?.sync_all()
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
+            self.create_dir_all(parent)?;
+        }
+        match fs::create_dir(dir) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => return Err(why),
+            _ => {}
+        }
+        self.sync_dir(parent.unwrap_or(Path::new(".")))
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(dir) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FaultDisk, Plan};
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_is_old_or_new_at_every_crash() {
+        let path = Path::new("d/head");
+        for stop in 0..12 {
+            let disk = FaultDisk::new();
+            disk.create_dir_all(Path::new("d")).unwrap();
+            replace_file(&disk, path, b"old").unwrap();
+            disk.plan(Plan::StopAt(stop));
+            let done = replace_file(&disk, path, b"new").is_ok();
+            let after = disk.crash(0).read(path).unwrap().unwrap();
+            assert!(after == b"new" || (!done && after == b"old"), "stop at {stop}");
+        }
+    }
+
+    #[test]
+    fn the_real_disk_keeps_the_contract() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, deep) = (RealDisk, dir.path().join("a/b"));
+        disk.create_dir_all(&deep).unwrap();
+        let path = deep.join("file");
+        replace_file(&disk, &path, b"one").unwrap();
+        replace_file(&disk, &path, b"two").unwrap();
+        disk.append(&path).unwrap().write(b"three").unwrap();
+        assert_eq!(disk.read(&path).unwrap().unwrap(), b"twothree");
+        disk.truncate(&path, 3).unwrap();
+        assert_eq!(disk.len(&path).unwrap(), 3);
+        assert_eq!(disk.list(&deep).unwrap(), ["file"]);
+        assert!(disk.create(&path).is_err());
+        assert_eq!(disk.read(&deep.join("none")).unwrap(), None);
+    }
+}
