@@ -1,0 +1,208 @@
+//! Sealing a batch, and cutting one licence out of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::disclosure::{self, SaltKey, SaltKeyId};
+use super::manifest::{ATTEST_V1, BATCH_V1};
+use super::sealed_licence::Proof;
+use super::{BatchId, Manifest, Payload, SealError, SealedLicence, ses};
+use crate::crypto::{Digest, Random, Signature, Signer, sha256};
+use crate::licence::{Catalogue, LicenceType, Record};
+use crate::merkle;
+use crate::time::Timestamp;
+
+pub use super::manifest::MAX_BATCH;
+
+/// In whose name a stamp speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Voice {
+    /// The issuing authority itself: "sealed by".
+    Issuer,
+    /// The library, for a record whose issuer's key is not here: "attested by".
+    Attestation,
+}
+
+impl Voice {
+    /// The stamp's `propertyInfo`.
+    pub const fn property(self) -> &'static str {
+        match self {
+            Self::Issuer => BATCH_V1,
+            Self::Attestation => ATTEST_V1,
+        }
+    }
+
+    pub fn from_property(text: &str) -> Option<Self> {
+        [Self::Issuer, Self::Attestation].into_iter().find(|voice| voice.property() == text)
+    }
+}
+
+/// A seal together with the key that may use it.
+#[derive(Clone)]
+pub struct SealingKey {
+    /// DER of the `SESeal`.
+    pub seal: Arc<[u8]>,
+    /// DER of the signer's certificate, one of the seal's list.
+    pub certificate: Arc<[u8]>,
+    pub signer: Arc<dyn Signer>,
+    pub voice: Voice,
+}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKey({:?}, seal {})", self.voice, hex::encode(sha256(&[&self.seal])))
+    }
+}
+
+/// A seal and a signer's certificate, as a stamp refers to them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SealImpression {
+    pub seal: Arc<[u8]>,
+    pub certificate: Arc<[u8]>,
+}
+
+impl SealImpression {
+    /// SHA-256 over SHA-256(seal) ‖ SHA-256(certificate): under it the impression is stored once.
+    pub fn digest(&self) -> Digest {
+        sha256(&[&sha256(&[&self.seal]), &sha256(&[&self.certificate])])
+    }
+}
+
+/// What is stored of a stamp: with its impression it gives the DER again, byte for byte.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StampParts {
+    pub impression: Digest,
+    /// Whole seconds: a GeneralizedTime carries no fraction.
+    pub time: Timestamp,
+    pub voice: Voice,
+    pub signature: Signature,
+}
+
+impl StampParts {
+    /// DER of the `SES_Signature` over `manifest`.
+    pub fn rebuild(&self, manifest: &Manifest, impression: &SealImpression) -> Result<Vec<u8>, SealError> {
+        let to_sign =
+            ses::to_sign(&impression.seal, self.time, &manifest.data_hash(), self.voice.property())?;
+        Ok(ses::assemble(&to_sign, &impression.certificate, manifest.suite, &self.signature)?)
+    }
+}
+
+/// Licences under one stamp, as the store keeps them.
+#[derive(Clone, Debug)]
+pub struct SealedBatch {
+    pub manifest: Manifest,
+    pub stamp: StampParts,
+    pub salt_key: SaltKeyId,
+    /// Catalogue version of the payloads.
+    pub schema: String,
+    pub records: Vec<Record>,
+    /// Leaf hashes, in the order of the records.
+    pub leaves: Vec<Digest>,
+}
+
+impl SealedBatch {
+    /// Seals `records` (1 to 32, one type and issuer) with one signature.
+    pub fn seal(
+        records: Vec<Record>,
+        catalogue: &Catalogue,
+        key: &SealingKey,
+        salt_key: &SaltKey,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<(Self, SealImpression), SealError> {
+        let first = records.first().ok_or(SealError::Batch("it is empty"))?;
+        if records.len() > MAX_BATCH {
+            return Err(SealError::Batch("it has more"));
+        }
+        let kind = licence_type(catalogue, first)?;
+        let suite = key.signer.suite();
+        let batch = BatchId::generate(random)?;
+        let mut leaves = Vec::with_capacity(records.len());
+        for record in &records {
+            if record.type_code != first.type_code || record.issuer_code != first.issuer_code {
+                return Err(SealError::Batch("its licences differ in type or issuer"));
+            }
+            leaves
+                .push(Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite)?.leaf(suite)?);
+        }
+        let manifest = Manifest {
+            issuer: first.issuer_code.to_string(),
+            type_code: first.type_code.to_string(),
+            batch,
+            size: u8::try_from(records.len()).map_err(|_| SealError::Batch("it has more"))?,
+            suite,
+            root: merkle::root(&|parts: &[&[u8]]| suite.hash(parts), &leaves),
+        };
+        let time = Timestamp::from_secs(now.secs());
+        let to_sign = ses::to_sign(&key.seal, time, &manifest.data_hash(), key.voice.property())?;
+        let signature = key.signer.sign(&to_sign)?;
+        let impression =
+            SealImpression { seal: Arc::clone(&key.seal), certificate: Arc::clone(&key.certificate) };
+        let stamp = StampParts { impression: impression.digest(), time, voice: key.voice, signature };
+        let sealed = Self {
+            manifest,
+            stamp,
+            salt_key: salt_key.id.clone(),
+            schema: catalogue.version().to_owned(),
+            records,
+            leaves,
+        };
+        Ok((sealed, impression))
+    }
+
+    /// Cuts licence `index` out, showing the fields for which `show` says yes.
+    ///
+    /// The leaf is derived from the record anew and compared with the sealed one, so a record that
+    /// was changed where it lay is never served.
+    pub fn licence(
+        &self,
+        index: usize,
+        catalogue: &Catalogue,
+        impression: &SealImpression,
+        salt_key: &SaltKey,
+        show: &dyn Fn(&str) -> bool,
+    ) -> Result<SealedLicence, SealError> {
+        let record = self.records.get(index).ok_or(SealError::Batch("no such place in it"))?;
+        let kind = licence_type(catalogue, record)?;
+        let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
+        let hash = |parts: &[&[u8]]| suite.hash(parts);
+        let payload = Payload::of(record, kind, &self.schema, batch, salt_key, suite)?;
+        if self.leaves.get(index) != Some(&payload.leaf(suite)?) {
+            return Err(SealError::LeafChanged);
+        }
+        let path = merkle::inclusion_path(&hash, &self.leaves, index as u64).ok_or(SealError::LeafChanged)?;
+        let values = record.disclosed();
+        let mut disclosures = Vec::new();
+        for name in kind.disclosure_names().filter(|name| show(name)) {
+            if let Some(value) = values.get(name) {
+                disclosures.push(disclosure::encode(&salt_key.salt(batch, &payload.id, name), name, value)?);
+            }
+        }
+        disclosures.sort_unstable();
+        let proof = Proof {
+            manifest: self.manifest.to_string(),
+            index: u8::try_from(index).map_err(|_| SealError::Batch("no such place in it"))?,
+            path: path.iter().map(|hash| STANDARD.encode(hash)).collect(),
+            stamp: STANDARD.encode(self.stamp.rebuild(&self.manifest, impression)?),
+        };
+        Ok(SealedLicence { payload, disclosures, proof, status: None })
+    }
+}
+
+fn licence_type<'a>(catalogue: &'a Catalogue, record: &Record) -> Result<&'a LicenceType, SealError> {
+    catalogue.get(&record.type_code).ok_or_else(|| SealError::UnknownType(record.type_code.to_string()))
+}
+
+/// The salt keys of a store, by name.
+#[derive(Clone, Debug, Default)]
+pub struct SaltKeys(pub BTreeMap<SaltKeyId, SaltKey>);
+
+impl SaltKeys {
+    pub fn find(&self, id: &SaltKeyId) -> Result<&SaltKey, SealError> {
+        self.0.get(id).ok_or_else(|| SealError::UnknownSaltKey(id.to_string()))
+    }
+}

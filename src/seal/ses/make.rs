@@ -1,0 +1,145 @@
+//! Writing: a V4 seal, and a V4 stamp from its parts.
+
+use super::parse::{CertList, Picture};
+use super::{MAX_CERTS, MAX_OWN_PICTURE, SesError};
+use crate::crypto::{Digest, Signature, Signer, Suite};
+use crate::pki::asn1::{
+    self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, UTF8_STRING, bit_string, generalized_time, integer,
+    sequence, tlv,
+};
+use crate::time::Timestamp;
+
+/// Version that is written, in headers and stamps (GB/T 38540-2020).
+const VERSION: u64 = 4;
+const CERTS: u64 = 1;
+const DIGESTS: u64 = 2;
+
+/// Whose seal it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SealKind {
+    Unit,
+    Person,
+}
+
+/// What a new seal says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SealSpec {
+    /// Maker's software, ASCII.
+    pub vendor: String,
+    /// The seal's own number, ASCII.
+    pub es_id: String,
+    pub kind: SealKind,
+    /// Name on the seal.
+    pub name: String,
+    /// Who may sign with it.
+    pub certs: CertList,
+    pub created: Timestamp,
+    pub valid_from: Timestamp,
+    pub valid_until: Timestamp,
+    pub picture: Picture,
+}
+
+/// Makes a V4 `SESeal`: `maker` signs DER(eSealInfo); `maker_certificate` (DER) goes along.
+pub fn create(spec: &SealSpec, maker_certificate: &[u8], maker: &dyn Signer) -> Result<Vec<u8>, SesError> {
+    let info = seal_info(spec)?;
+    let signature = maker.sign(&info)?;
+    Ok(sequence(&[
+        &info,
+        &tlv(OCTET_STRING, &[maker_certificate]),
+        &algorithm(maker.suite())?,
+        &bit_string(&signature.to_der()),
+    ]))
+}
+
+/// DER of a V4 `TBS_Sign`: what the signer signs. `time` is written in whole seconds.
+pub fn to_sign(
+    seal: &[u8],
+    time: Timestamp,
+    data_hash: &Digest,
+    property: &str,
+) -> Result<Vec<u8>, SesError> {
+    Ok(sequence(&[
+        &integer(VERSION),
+        seal,
+        &generalized_time(time),
+        &bit_string(data_hash),
+        &ascii(IA5_STRING, property)?,
+    ]))
+}
+
+/// DER of a V4 `SES_Signature` from its parts: the same parts always give the same bytes.
+pub fn assemble(
+    to_sign: &[u8],
+    certificate: &[u8],
+    suite: Suite,
+    signature: &Signature,
+) -> Result<Vec<u8>, SesError> {
+    Ok(sequence(&[
+        to_sign,
+        &tlv(OCTET_STRING, &[certificate]),
+        &algorithm(suite)?,
+        &bit_string(&signature.to_der()),
+    ]))
+}
+
+fn seal_info(spec: &SealSpec) -> Result<Vec<u8>, SesError> {
+    if spec.valid_from >= spec.valid_until {
+        return Err(SesError::Unwritable("the period ends before it begins"));
+    }
+    if spec.name.is_empty() || spec.name.contains(char::is_control) {
+        return Err(SesError::Unwritable("the name is empty or has control characters"));
+    }
+    if spec.picture.data.is_empty() || spec.picture.data.len() > MAX_OWN_PICTURE {
+        return Err(SesError::TooLong("the picture"));
+    }
+    let header =
+        sequence(&[&tlv(IA5_STRING, &[b"ES"]), &integer(VERSION), &ascii(IA5_STRING, &spec.vendor)?]);
+    let kind = match spec.kind {
+        SealKind::Unit => 1,
+        SealKind::Person => 2,
+    };
+    let (list_kind, list) = cert_list(&spec.certs)?;
+    let property = sequence(&[
+        &integer(kind),
+        &tlv(UTF8_STRING, &[spec.name.as_bytes()]),
+        &integer(list_kind),
+        &list,
+        &generalized_time(spec.created),
+        &generalized_time(spec.valid_from),
+        &generalized_time(spec.valid_until),
+    ]);
+    let picture = sequence(&[
+        &ascii(IA5_STRING, &spec.picture.kind)?,
+        &tlv(OCTET_STRING, &[&spec.picture.data]),
+        &integer(u64::from(spec.picture.width)),
+        &integer(u64::from(spec.picture.height)),
+    ]);
+    Ok(sequence(&[&header, &ascii(IA5_STRING, &spec.es_id)?, &property, &picture]))
+}
+
+fn cert_list(certs: &CertList) -> Result<(u64, Vec<u8>), SesError> {
+    let (kind, entries): (u64, Vec<Vec<u8>>) = match certs {
+        CertList::Certificates(list) => (CERTS, list.iter().map(|der| tlv(OCTET_STRING, &[der])).collect()),
+        CertList::Digests(list) => {
+            let entry = |(name, value): &(String, Vec<u8>)| {
+                Ok(sequence(&[&ascii(PRINTABLE_STRING, name)?, &tlv(OCTET_STRING, &[value])]))
+            };
+            (DIGESTS, list.iter().map(entry).collect::<Result<_, SesError>>()?)
+        }
+    };
+    if entries.is_empty() || entries.len() > MAX_CERTS {
+        return Err(SesError::Unwritable("a seal names 1 to 64 signers"));
+    }
+    Ok((kind, sequence(&[&entries.concat()])))
+}
+
+fn ascii(tag: u8, text: &str) -> Result<Vec<u8>, SesError> {
+    if text.is_empty() || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Err(SesError::Unwritable("a text is empty or not printable ASCII"));
+    }
+    Ok(tlv(tag, &[text.as_bytes()]))
+}
+
+fn algorithm(suite: Suite) -> Result<Vec<u8>, SesError> {
+    asn1::oid(suite.signature_oid()).ok_or(SesError::Unwritable("no object identifier"))
+}

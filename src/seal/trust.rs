@@ -1,0 +1,199 @@
+//! The trust folder: all that a verifier holds, and all that it needs offline.
+//!
+//! ```text
+//! anchors/*                certificate authorities of seals (makers and owners)
+//! directory/<region>.pem   the directory certificate of a city, pinned
+//! issuers/<region>.jwt     that city's issuer list, signed with it
+//! crl/*                    certificate revocation lists
+//! ```
+//!
+//! Certificates and lists may be PEM or DER. Whoever has nothing but anchors can lay them in the
+//! folder itself: there, files that end in `.pem`, `.crt`, `.cer` or `.der` are anchors and those
+//! that end in `.crl` revocation lists. A hidden file is passed over; any other file in one of the
+//! four folders must be what belongs there.
+//!
+//! An absent part is no error: what cannot be checked without it is reported as not checked, and
+//! never as passed. A part that is there but cannot be read is an error, because a verifier that
+//! silently drops a revocation list is worse than one that stops.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::batch::Voice;
+use super::issuers::{BindingError, IssuerList};
+use super::{SealError, ses};
+use crate::crypto::Digest;
+use crate::pki::{Anchors, Certificate, Crl, PkiError};
+use crate::time::Timestamp;
+
+/// A read trust folder.
+#[derive(Debug, Default)]
+pub struct Trust {
+    pub anchors: Anchors,
+    pub crls: Vec<Crl>,
+    lists: BTreeMap<String, IssuerList>,
+    directories: BTreeMap<String, Certificate>,
+}
+
+impl Trust {
+    pub fn read(dir: &Path) -> Result<Self, SealError> {
+        if !dir.is_dir() {
+            return Err(SealError::Trust(format!("{} is not a folder", dir.display())));
+        }
+        let mut trust = Self::default();
+        for (name, bytes) in files(dir)? {
+            match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+                Some("pem" | "crt" | "cer" | "der") => trust.add_anchors(&name, &bytes)?,
+                Some("crl") => trust.add_crls(&bytes).map_err(|why| bad(&name, why))?,
+                _ => {}
+            }
+        }
+        for (name, bytes) in files(&dir.join("anchors"))? {
+            trust.add_anchors(&name, &bytes)?;
+        }
+        for (name, bytes) in files(&dir.join("crl"))? {
+            trust.add_crls(&bytes).map_err(|why| bad(&name, why))?;
+        }
+        for (name, bytes) in files(&dir.join("directory"))? {
+            let region = stem(&name);
+            let mut found = certificates(&bytes).map_err(|why| bad(&name, why))?;
+            let (Some(certificate), true) = (found.pop(), found.is_empty()) else {
+                return Err(bad(&name, "not one certificate"));
+            };
+            if trust.directories.insert(region, certificate).is_some() {
+                return Err(bad(&name, "a second certificate for this region"));
+            }
+        }
+        for (name, bytes) in files(&dir.join("issuers"))? {
+            let region = stem(&name);
+            let token = String::from_utf8(bytes).map_err(|why| bad(&name, why))?;
+            trust.add_list(&region, token.trim()).map_err(|why| bad(&name, why))?;
+        }
+        Ok(trust)
+    }
+
+    fn add_anchors(&mut self, name: &str, bytes: &[u8]) -> Result<(), SealError> {
+        let found = certificates(bytes).map_err(|why| bad(name, why))?;
+        if found.is_empty() {
+            return Err(bad(name, "no certificate in it"));
+        }
+        for certificate in found {
+            if !self.anchors.contains(&certificate) {
+                self.anchors.push(certificate);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up revocation lists, DER or PEM; there must be at least one.
+    pub fn add_crls(&mut self, bytes: &[u8]) -> Result<(), PkiError> {
+        if !is_pem(bytes) {
+            self.crls.push(Crl::from_der(bytes)?);
+            return Ok(());
+        }
+        let found = Crl::from_pem_all(bytes)?;
+        if found.is_empty() {
+            return Err(PkiError::CrlFormat("no revocation list in the PEM file"));
+        }
+        self.crls.extend(found);
+        Ok(())
+    }
+
+    /// What seals and signers are held against; revocation must be known.
+    pub fn for_seals(&self) -> ses::Trust {
+        ses::Trust { anchors: self.anchors.clone(), crls: self.crls.clone(), ..ses::Trust::default() }
+    }
+
+    fn add_list(&mut self, region: &str, token: &str) -> Result<(), String> {
+        let pinned =
+            self.directories.get(region).ok_or("the directory certificate of this region is not here")?;
+        let key = pinned.public_key().map_err(|why| why.to_string())?;
+        let list = IssuerList::verify(token, region, key).map_err(|why| why.to_string())?;
+        match self.lists.insert(region.to_owned(), list) {
+            None => Ok(()),
+            Some(_) => Err("a second list for this region".to_owned()),
+        }
+    }
+
+    /// The pinned directory certificate of a city.
+    pub fn directory(&self, region: &str) -> Option<&Certificate> {
+        self.directories.get(region)
+    }
+
+    /// Regions whose issuer list is here.
+    pub fn regions(&self) -> impl Iterator<Item = &str> {
+        self.lists.keys().map(String::as_str)
+    }
+
+    pub fn list(&self, region: &str) -> Option<&IssuerList> {
+        self.lists.get(region)
+    }
+
+    /// The regions whose lists bind `certificate` to the issuer; otherwise the most telling reason
+    /// why none does.
+    pub fn bind(
+        &self,
+        voice: Voice,
+        issuer: &str,
+        type_code: &str,
+        certificate: &Digest,
+        at: Timestamp,
+    ) -> Result<Vec<&str>, BindingError> {
+        let mut bound = Vec::new();
+        let mut why = BindingError::UnknownIssuer(issuer.to_owned());
+        for (region, list) in &self.lists {
+            match list.bind(voice, issuer, type_code, certificate, at) {
+                Ok(()) => bound.push(region.as_str()),
+                Err(BindingError::UnknownIssuer(_)) => {}
+                Err(BindingError::NotAttestation) if !list.may_name(issuer) => {}
+                Err(nearer) => why = nearer,
+            }
+        }
+        if bound.is_empty() { Err(why) } else { Ok(bound) }
+    }
+
+    /// A node's certificate, if the issuer list of `region` names it at `at`.
+    pub fn node(&self, region: &str, certificate: &[u8], at: Timestamp) -> Option<Certificate> {
+        let list = self.lists.get(region)?;
+        let certificate = Certificate::from_der(certificate).ok()?;
+        list.is_node(&certificate.fingerprint(), at).then_some(certificate)
+    }
+}
+
+/// A certificate or list in DER is a SEQUENCE with a length of two octets or more; no text begins so.
+fn is_pem(bytes: &[u8]) -> bool {
+    !matches!(bytes, [0x30, 0x81..=0x84, ..])
+}
+
+/// The certificates of a PEM text, or the one that is DER.
+fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, PkiError> {
+    if is_pem(bytes) { Certificate::from_pem_all(bytes) } else { Ok(vec![Certificate::from_der(bytes)?]) }
+}
+
+/// Files of a folder in the order of their names; none where there is no folder.
+fn files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, SealError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(bad(&dir.display().to_string(), why)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|why| bad(&dir.display().to_string(), why))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && entry.path().is_file() {
+            let bytes = std::fs::read(entry.path()).map_err(|why| bad(&name, why))?;
+            found.push((name, bytes));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn stem(name: &str) -> String {
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+fn bad(name: &str, why: impl std::fmt::Display) -> SealError {
+    SealError::Trust(format!("{name}: {why}"))
+}
