@@ -1,1 +1,177 @@
-//! (room head comment to be written)
+//! Where licences lie.
+//!
+//! Rooms above see traits by authority ([`LicenceReader`], [`LicenceIssuer`], [`Registry`],
+//! [`StoreAdmin`]); code that was handed a reader cannot write. The engine behind them is sled 0.34,
+//! which keeps no promise of its own: its `flush` does not fsync, it may lose its tail without a word
+//! and panic on damage. So here sled is an index that can be thrown away, and the truth is the
+//! **journal** and the **exports**, files of our own:
+//!
+//! - every change is encrypted, appended to the journal and fsynced before it is applied and before
+//!   its caller hears of it; a failed append changes nothing;
+//! - a **checkpoint** (sled flushed and its files fsynced) is noted in a side file; the next start
+//!   replays what came after it, and a sled that has less than the side file says lost its tail;
+//! - a sled folder that is missing, does not open, or lost something is moved aside, never deleted,
+//!   and rebuilt from the newest good export and the journal after it;
+//! - a journal segment goes only when enough verified exports cover it.
+//!
+//! Every operation carries its own numbers (sequence, batch, change), so replaying one twice gives
+//! the same store. Alternative not taken: a transaction over sled's trees. It would order the change
+//! within sled and still promise nothing when the power goes.
+//!
+//! All that is written is ciphertext except hashes, key numbers and counts. Index keys are blind
+//! (HMAC-SHA-256 under a key of their own, 16 bytes), so a stolen disk shows how many licences some
+//! holder has, never whose.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `traits`, `settings` | what others see, what an operator sets |
+//! | `keys` | the key file: data, index and salt keys under the master key |
+//! | `codec`, `block`, `op` | byte forms: of a batch, of a journalled operation |
+//! | `engine` | sled's trees: what lies where, reading, applying |
+//! | `ledger`, `sled_store` | checking and numbering a change; the traits on top |
+//! | `open`, `recover` | starting, checkpoints, rebuilding |
+//! | `export`, `check` | the copy that does not need sled; everything re-derived |
+
+mod block;
+mod check;
+mod codec;
+mod engine;
+mod export;
+mod keys;
+mod ledger;
+mod op;
+mod open;
+mod recover;
+mod settings;
+mod sled_store;
+mod traits;
+
+pub use open::OpenStore;
+
+pub use settings::StoreSettings;
+pub use sled_store::Store;
+pub use traits::{
+    BatchNumber, CheckOptions, CheckReport, ExportReport, Finding, Found, LicenceIssuer, LicenceReader,
+    Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats,
+    StoredBatch,
+};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::crypto::CryptoError;
+use crate::durable::DurableError;
+use crate::licence::{Identifier, State};
+use crate::seal::SealError;
+
+/// Why the store refused, or could not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("licence {0} is here already")]
+    Duplicate(Identifier),
+    #[error("there is no licence {0}")]
+    UnknownLicence(Identifier),
+    #[error("{identifier} supersedes {superseded}, which is not here")]
+    UnknownSuperseded { identifier: Identifier, superseded: Identifier },
+    #[error("{identifier} supersedes {superseded}, which {by} superseded already")]
+    AlreadySuperseded { identifier: Identifier, superseded: Identifier, by: Identifier },
+    #[error("licence {identifier} is {from} and cannot become {to}")]
+    ForbiddenTransition { identifier: Identifier, from: State, to: State },
+    #[error("the batch does not hold together: {0}")]
+    Batch(&'static str),
+    #[error("{bytes} bytes in one change; the limit is {limit}")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("this master key is not the one of {}", .0.display())]
+    WrongMasterKey(PathBuf),
+    #[error("key file {}: {why}; every export holds a copy", path.display())]
+    KeyFile { path: PathBuf, why: &'static str },
+    #[error("{}: {why}", path.display())]
+    File { path: PathBuf, why: &'static str },
+    #[error("{tree} {key}: {why}")]
+    Damaged { tree: &'static str, key: String, why: &'static str },
+    #[error("journal: operation {found} follows where {expected} should")]
+    JournalGap { expected: u64, found: u64 },
+    #[error("the journal ends with operation {journal}, but {known} was acknowledged")]
+    JournalBehind { journal: u64, known: u64 },
+    #[error("no good export covers the operations before {first}, where the journal begins")]
+    NothingCovers { first: u64 },
+    #[error("the probe {0:?} could not run: {1}")]
+    Probe(String, String),
+    #[error("too many changes are waiting")]
+    Overloaded,
+    #[error("the store is closed")]
+    Closed,
+    /// What was acknowledged is in the journal; a new start applies it.
+    #[error("a durable change could not be applied; the store serves nothing until it is opened again")]
+    Unapplied,
+    #[error("sled: {0}")]
+    Sled(#[from] sled::Error),
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error("{0}")]
+    Seal(Arc<SealError>),
+}
+
+impl From<SealError> for StoreError {
+    fn from(why: SealError) -> Self {
+        Self::Seal(Arc::new(why))
+    }
+}
+
+impl StoreError {
+    /// Stable name of the broken rule.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Duplicate(_) => "store.duplicate",
+            Self::UnknownLicence(_) => "store.unknownLicence",
+            Self::UnknownSuperseded { .. } => "store.unknownSuperseded",
+            Self::AlreadySuperseded { .. } => "store.alreadySuperseded",
+            Self::ForbiddenTransition { .. } => "store.forbiddenTransition",
+            Self::Batch(_) => "store.batch",
+            Self::TooLarge { .. } => "store.tooLarge",
+            Self::WrongMasterKey(_) => "store.wrongMasterKey",
+            Self::KeyFile { .. } => "store.keyFile",
+            Self::File { .. } => "store.file",
+            Self::Damaged { .. } => "store.damaged",
+            Self::JournalGap { .. } => "store.journalGap",
+            Self::JournalBehind { .. } => "store.journalBehind",
+            Self::NothingCovers { .. } => "store.nothingCovers",
+            Self::Probe(..) => "store.probe",
+            Self::Overloaded => "store.overloaded",
+            Self::Closed => "store.closed",
+            Self::Unapplied => "store.unapplied",
+            Self::Sled(_) => "store.sled",
+            Self::Durable(why) => why.rule(),
+            Self::Crypto(_) => "store.crypto",
+            Self::Seal(_) => "store.seal",
+        }
+    }
+
+    /// Whether the caller asked for something that may not be, as opposed to a fault of the store.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Duplicate(_)
+                | Self::UnknownLicence(_)
+                | Self::UnknownSuperseded { .. }
+                | Self::AlreadySuperseded { .. }
+                | Self::ForbiddenTransition { .. }
+                | Self::Batch(_)
+                | Self::TooLarge { .. }
+        )
+    }
+}
+
+/// Opens the sled folder of a store and reads its ends: what a probe process does, so that a panic of
+/// sled ends only that process. Needs no key.
+///
+/// # Errors
+/// [`StoreError::Sled`]; sled may also panic.
+pub fn probe_sled(dir: &Path) -> Result<(), StoreError> {
+    engine::probe(dir, StoreSettings::default().cache_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! The byte form of a sealed batch: what is compressed, then encrypted.
+//!
+//! ```text
+//! packed   0x01 ‖ length of the plain form u32 BE ‖ zstd frame
+//! plain    manifest ‖ stamp (impression, seconds, voice, signature) ‖ salt key ‖ schema ‖ leaves ‖ records
+//! ```
+//!
+//! Type and issuer stand in the manifest, not in each record. Records are rebuilt from their parts
+//! and not through the catalogue, so an old licence can be read whatever catalogue is current; its
+//! leaf says whether it is the one that was sealed. The first byte leaves room for blocks with a
+//! trained dictionary.
+
+use super::codec::{Reader, Writer};
+use super::{BatchNumber, StoreError};
+use crate::crypto::{Digest, Signature};
+use crate::licence::uscc::Uscc;
+use crate::licence::{FieldValue, Holder, HolderCodeType, Identifier, Record, TypeCode};
+use crate::merkle;
+use crate::seal::batch::Voice;
+use crate::seal::{MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
+use crate::time::{Day, Timestamp};
+
+/// The largest plain form.
+pub(super) const MAX_PLAIN: usize = 48 << 20;
+const PLAIN_ZSTD: u8 = 1;
+
+/// Compresses a batch.
+pub(super) fn pack(sealed: &SealedBatch, level: i32) -> Result<Vec<u8>, StoreError> {
+    let plain = encode(sealed);
+    let too_large = || StoreError::TooLarge { bytes: plain.len(), limit: MAX_PLAIN };
+    let length = u32::try_from(plain.len()).map_err(|_| too_large())?;
+    if plain.len() > MAX_PLAIN {
+        return Err(too_large());
+    }
+    let frame =
+        zstd::bulk::compress(&plain, level).map_err(|_| StoreError::Batch("it cannot be compressed"))?;
+    Ok([[PLAIN_ZSTD].as_slice(), &length.to_be_bytes(), &frame].concat())
+}
+
+/// Reads a packed batch back.
+pub(super) fn unpack(number: BatchNumber, packed: &[u8]) -> Result<SealedBatch, StoreError> {
+    let damaged = |why| StoreError::Damaged { tree: "batch", key: number.to_string(), why };
+    let mut reader = Reader(packed);
+    if reader.u8() != Some(PLAIN_ZSTD) {
+        return Err(damaged("a block format that this program does not know"));
+    }
+    let length = reader.array().map(u32::from_be_bytes).and_then(|length| usize::try_from(length).ok());
+    let length = length.filter(|length| *length <= MAX_PLAIN).ok_or(damaged("its length is wrong"))?;
+    let plain = zstd::bulk::decompress(reader.0, length).map_err(|_| damaged("it does not decompress"))?;
+    if plain.len() != length {
+        return Err(damaged("its length is wrong"));
+    }
+    decode(&plain).ok_or(damaged("it decompresses but does not read"))
+}
+
+/// Whether a batch that is to be stored holds together, apart from its signature.
+pub(super) fn check_shape(sealed: &SealedBatch) -> Result<(), StoreError> {
+    let manifest = &sealed.manifest;
+    let size = usize::from(manifest.size);
+    if size == 0 || size > MAX_BATCH || sealed.records.len() != size || sealed.leaves.len() != size {
+        return Err(StoreError::Batch("size, records and leaves differ in number"));
+    }
+    let same = |record: &Record| {
+        record.type_code.as_str() == manifest.type_code && record.issuer_code.as_str() == manifest.issuer
+    };
+    if !sealed.records.iter().all(same) {
+        return Err(StoreError::Batch("a record is of another type or issuer than the manifest"));
+    }
+    let suite = manifest.suite;
+    if merkle::root(&|parts: &[&[u8]]| suite.hash(parts), &sealed.leaves) != manifest.root {
+        return Err(StoreError::Batch("its leaves do not lead to its root"));
+    }
+    Ok(())
+}
+
+fn encode(sealed: &SealedBatch) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.text(&sealed.manifest.to_string());
+    let stamp = &sealed.stamp;
+    writer.raw(&stamp.impression).raw(&stamp.time.secs().to_be_bytes());
+    writer.u8(match stamp.voice {
+        Voice::Issuer => 0,
+        Voice::Attestation => 1,
+    });
+    writer.raw(stamp.signature.raw()).text(&sealed.salt_key.0).text(&sealed.schema);
+    writer.number(sealed.leaves.len() as u64);
+    for leaf in &sealed.leaves {
+        writer.raw(leaf);
+    }
+    writer.number(sealed.records.len() as u64);
+    for record in &sealed.records {
+        encode_record(&mut writer, record);
+    }
+    writer.finish()
+}
+
+fn decode(plain: &[u8]) -> Option<SealedBatch> {
+    let mut reader = Reader(plain);
+    let manifest = Manifest::parse(reader.text()?).ok()?;
+    let impression: Digest = reader.array()?;
+    let time = Timestamp::from_secs(i64::from_be_bytes(reader.array()?));
+    let voice = match reader.u8()? {
+        0 => Voice::Issuer,
+        1 => Voice::Attestation,
+        _ => return None,
+    };
+    let signature = Signature::from_raw(reader.array()?);
+    let salt_key = SaltKeyId(reader.text()?.to_owned());
+    let schema = reader.text()?.to_owned();
+    let leaves = (0..reader.count()?).map(|_| reader.array()).collect::<Option<Vec<Digest>>>()?;
+    let type_code = TypeCode::parse(&manifest.type_code).ok()?;
+    let issuer = Uscc::parse(&manifest.issuer).ok()?;
+    let records = (0..reader.count()?)
+        .map(|_| decode_record(&mut reader, &type_code, &issuer))
+        .collect::<Option<Vec<Record>>>()?;
+    let stamp = StampParts { impression, time, voice, signature };
+    reader.is_empty().then_some(SealedBatch { manifest, stamp, salt_key, schema, records, leaves })
+}
+
+fn encode_record(writer: &mut Writer, record: &Record) {
+    writer.text(record.identifier.as_str()).text(&record.number);
+    writer.number(record.holders.len() as u64);
+    for holder in &record.holders {
+        writer.text(holder.name()).text(holder.code()).text(holder.code_type().code());
+    }
+    writer.text(&record.issuer_name).text(&record.area_code);
+    writer.text(&record.issued.to_string()).text(&record.valid_from.to_string());
+    writer.maybe_text(record.valid_until.map(|day| day.to_string()).as_deref());
+    writer.text(record.state.word());
+    writer.maybe_text(record.supersedes.as_ref().map(Identifier::as_str));
+    writer.number(record.fields.len() as u64);
+    for (name, value) in &record.fields {
+        writer.text(name);
+        match value {
+            FieldValue::Text(text) => writer.u8(0).text(text),
+            FieldValue::List(list) => {
+                writer.u8(1).number(list.len() as u64);
+                list.iter().fold(&mut *writer, |writer, text| writer.text(text))
+            }
+        };
+    }
+}
+
+fn decode_record(reader: &mut Reader<'_>, type_code: &TypeCode, issuer: &Uscc) -> Option<Record> {
+    let identifier = Identifier::parse(reader.text()?).ok()?;
+    let number = reader.text()?.to_owned();
+    let holder = |reader: &mut Reader<'_>| {
+        let (name, code) = (reader.text()?, reader.text()?);
+        Holder::new(name, code, HolderCodeType::parse(reader.text()?)?).ok()
+    };
+    let holders = (0..reader.count()?).map(|_| holder(reader)).collect::<Option<Vec<_>>>()?;
+    let (issuer_name, area_code) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+    let (issued, valid_from) = (Day::parse(reader.text()?)?, Day::parse(reader.text()?)?);
+    let valid_until = match reader.maybe_text()? {
+        None => None,
+        Some(day) => Some(Day::parse(day)?),
+    };
+    let state = reader.text()?.parse().ok()?;
+    let supersedes = match reader.maybe_text()? {
+        None => None,
+        Some(id) => Some(Identifier::parse(id).ok()?),
+    };
+    let field = |reader: &mut Reader<'_>| {
+        let name = reader.text()?.to_owned();
+        let value = match reader.u8()? {
+            0 => FieldValue::Text(reader.text()?.to_owned()),
+            1 => {
+                let texts = (0..reader.count()?).map(|_| reader.text().map(str::to_owned));
+                FieldValue::List(texts.collect::<Option<_>>()?)
+            }
+            _ => return None,
+        };
+        Some((name, value))
+    };
+    let fields = (0..reader.count()?).map(|_| field(reader)).collect::<Option<_>>()?;
+    Some(Record {
+        identifier,
+        type_code: type_code.clone(),
+        number,
+        holders,
+        issuer_code: issuer.clone(),
+        issuer_name,
+        area_code,
+        issued,
+        valid_from,
+        valid_until,
+        state,
+        supersedes,
+        fields,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::crypto::{Suite, sha256};
+    use crate::licence::{Catalogue, Generator, Region, State};
+    use crate::seal::BatchId;
+
+    fn batch(records: Vec<Record>) -> SealedBatch {
+        let leaves: Vec<Digest> = (1..).map(|n| [n; 32]).take(records.len()).collect();
+        SealedBatch {
+            manifest: Manifest {
+                issuer: records[0].issuer_code.to_string(),
+                type_code: records[0].type_code.to_string(),
+                batch: BatchId::from_bytes([0xab; 16]),
+                size: u8::try_from(records.len()).unwrap(),
+                suite: Suite::Sm2Sm3,
+                root: [9; 32],
+            },
+            stamp: StampParts {
+                impression: [7; 32],
+                time: Timestamp::from_secs(1_795_000_000),
+                voice: Voice::Attestation,
+                signature: Signature::from_raw([5; 64]),
+            },
+            salt_key: SaltKeyId("salt-4".into()),
+            schema: "2026.1".into(),
+            records,
+            leaves,
+        }
+    }
+
+    fn fixed() -> Record {
+        let issuer = Uscc::parse("91350100M000100Y43").unwrap();
+        let type_code = TypeCode::parse("11100000000013338W011").unwrap();
+        let id =
+            Identifier::parse("1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.002.S");
+        let old =
+            Identifier::parse("1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U");
+        Record {
+            identifier: id.unwrap(),
+            type_code,
+            number: "津字第1号".into(),
+            holders: vec![Holder::new("某人", "E12345678", HolderCodeType::Passport).unwrap()],
+            issuer_code: issuer,
+            issuer_name: "某机关".into(),
+            area_code: "120000".into(),
+            issued: Day::parse("2026-01-02").unwrap(),
+            valid_from: Day::parse("2026-01-03").unwrap(),
+            valid_until: Some(Day::parse("2030-01-02").unwrap()),
+            state: State::Restricted,
+            supersedes: Some(old.unwrap()),
+            fields: BTreeMap::from([
+                ("scope".into(), FieldValue::Text("甲".into())),
+                ("items".into(), FieldValue::List(vec!["一".into(), String::new()])),
+            ]),
+        }
+    }
+
+    fn same(a: &SealedBatch, b: &SealedBatch) -> bool {
+        format!("{a:?}") == format!("{b:?}") && a.records == b.records
+    }
+
+    #[test]
+    fn the_plain_form_never_changes() {
+        let plain = encode(&batch(vec![fixed()]));
+        assert_eq!((plain.len(), hex::encode(sha256(&[&plain])).as_str()), GOLDEN);
+        assert!(same(&decode(&plain).unwrap(), &batch(vec![fixed()])));
+    }
+
+    const GOLDEN: (usize, &str) = (569, "b1c66f6852783f6592e84a76029a74a1f219df260ba2655dc83329db144a0d39");
+
+    #[test]
+    fn records_of_every_type_survive() {
+        let generator = Generator::new(Catalogue::embedded().unwrap(), 3, Region::HEBEI).unwrap();
+        for n in 0..224 {
+            let one = batch(vec![generator.record(n).unwrap()]);
+            let packed = pack(&one, 3).unwrap();
+            assert!(same(&unpack(BatchNumber(1), &packed).unwrap(), &one), "{n}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_lengthened_does_not_read() {
+        let plain = encode(&batch(vec![fixed(), fixed()]));
+        for cut in 0..plain.len() {
+            assert!(decode(&plain[..cut]).is_none(), "{cut}");
+        }
+        assert!(decode(&[plain.as_slice(), &[0]].concat()).is_none());
+        let packed = pack(&batch(vec![fixed()]), 3).unwrap();
+        for at in 0..5 {
+            let mut changed = packed.clone();
+            changed[at] ^= 1;
+            assert!(unpack(BatchNumber(1), &changed).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_whatever_panic_the_reader(bytes: Vec<u8>) {
+            let _ = decode(&bytes);
+            let _ = unpack(BatchNumber(1), &[[PLAIN_ZSTD].as_slice(), &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! sled's trees: what lies where, how it is read, and how an operation is applied.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `batch` | number u64 BE | a packed batch |
+//! | `impression` | digest | a seal and a signer's certificate |
+//! | `id` | blind identifier (16) | locator: batch u64 BE ‖ slot |
+//! | `holder` | blind holder (16) ‖ blind type (4) ‖ locator | nothing |
+//! | `number` | blind type and number (16) ‖ locator | nothing |
+//! | `status` | blind identifier ‖ change number u64 BE | a declared state |
+//! | `state` | blind kind (16) ‖ blind kind and key (16) | kind, key and JSON |
+//! | `meta` | `head` | the counters |
+//!
+//! Values other than locators are encrypted whole and cut into parts of at most 6,000 bytes, since
+//! sled makes a file of its own for larger ones: key ‖ part u16 BE; the first begins with
+//! `0x01 ‖ key number u32 BE ‖ parts u16 BE`. The place (tree and key) and these seven bytes are
+//! authenticated, so a value cannot be moved and a part cannot be missing unseen.
+//!
+//! An operation touches several trees; a lock keeps readers from seeing half of one. What a crash
+//! leaves half done is done again by the replay.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use serde_json::Value;
+use sled::Tree;
+
+use super::block;
+use super::codec::{Reader, Writer};
+use super::keys::{Keyring, Use};
+use super::op::{self, AddedBatch, Change, Entry, Head, Operation};
+use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
+use super::{StoreError, StoreSettings};
+use crate::crypto::{Digest, Random};
+use crate::durable::DurableError;
+use crate::licence::Identifier;
+use crate::seal::batch::SealImpression;
+
+/// Most bytes of a value; above about 7 KB sled writes a file per value.
+const PART: usize = 6_000;
+const FORMAT: u8 = 1;
+/// Bytes of a locator.
+pub(super) const LOCATOR: usize = 9;
+const HEAD_KEY: &[u8] = b"head";
+
+/// A tree with its name, which is part of every ciphertext's place.
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) tree: Tree,
+}
+
+pub(super) struct Engine {
+    pub(super) batch: Named,
+    pub(super) impression: Named,
+    pub(super) id: Named,
+    pub(super) holder: Named,
+    pub(super) number: Named,
+    pub(super) status: Named,
+    pub(super) state: Named,
+    pub(super) meta: Named,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) random: Arc<dyn Random>,
+    head: Mutex<Head>,
+    gate: RwLock<()>,
+    failed: AtomicBool,
+    db: sled::Db,
+    dir: PathBuf,
+}
+
+impl Engine {
+    /// Opens sled in `dir` and reads the counters.
+    ///
+    /// # Panics
+    /// sled may, on a damaged folder.
+    pub(super) fn open(
+        dir: &Path,
+        settings: &StoreSettings,
+        keys: Arc<Keyring>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, StoreError> {
+        let (db, trees) = open_trees(dir, settings.cache_bytes)?;
+        let [batch, impression, id, holder, number, status, state, meta] = trees;
+        let engine = Self {
+            batch,
+            impression,
+            id,
+            holder,
+            number,
+            status,
+            state,
+            meta,
+            keys,
+            random,
+            head: Mutex::default(),
+            gate: RwLock::default(),
+            failed: AtomicBool::new(false),
+            db,
+            dir: dir.to_owned(),
+        };
+        let head = engine.read_head()?;
+        *engine.lock_head() = head;
+        Ok(engine)
+    }
+
+    pub(super) fn head(&self) -> Head {
+        *self.lock_head()
+    }
+
+    fn lock_head(&self) -> std::sync::MutexGuard<'_, Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held while reading what belongs together.
+    ///
+    /// # Errors
+    /// [`StoreError::Unapplied`] once an operation could not be applied.
+    pub(super) fn reading(&self) -> Result<RwLockReadGuard<'_, ()>, StoreError> {
+        if self.failed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unapplied);
+        }
+        Ok(self.gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on nothing is served.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    /// Writes sled's pages and fsyncs its files, which its own `flush` does not.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        for path in [self.dir.join("db"), self.dir.join("conf"), self.dir.join("blobs"), self.dir.clone()] {
+            if path.exists() {
+                let sync = std::fs::File::open(&path).and_then(|file| file.sync_all());
+                sync.map_err(DurableError::io("sync", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn size_on_disk(&self) -> Result<u64, StoreError> {
+        Ok(self.db.size_on_disk()?)
+    }
+
+    // -- values ------------------------------------------------------------------------------
+
+    /// Writes a value in place of what was there.
+    pub(super) fn write(&self, tree: &Named, key: &[u8], plain: &[u8]) -> Result<(), StoreError> {
+        // 28 bytes of nonce and tag, 7 in front.
+        let parts = (plain.len() + 28 + 7).div_ceil(PART);
+        let count = u16::try_from(parts)
+            .map_err(|_| StoreError::TooLarge { bytes: plain.len(), limit: PART * usize::from(u16::MAX) })?;
+        let mut value = vec![FORMAT];
+        value.extend(self.keys.current().to_be_bytes());
+        value.extend(count.to_be_bytes());
+        let sealed =
+            self.keys.seal(Use::Block, &[tree.name.as_bytes(), b"\0", key, &value], plain, &*self.random)?;
+        value.extend(sealed);
+        for (part, bytes) in (0..count).zip(value.chunks(PART)) {
+            tree.tree.insert(part_key(key, part), bytes)?;
+        }
+        for stale in count.. {
+            if tree.tree.remove(part_key(key, stale))?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a value; `None` if nothing is there.
+    pub(super) fn read(&self, tree: &Named, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let damaged = |why| StoreError::Damaged { tree: tree.name, key: hex::encode(key), why };
+        let mut value = Vec::new();
+        let mut found: u16 = 0;
+        for entry in tree.tree.scan_prefix(key) {
+            let (at, bytes) = entry?;
+            if at.as_ref() != part_key(key, found).as_slice() {
+                return Err(damaged("a part is missing"));
+            }
+            found = found.checked_add(1).ok_or(damaged("it has too many parts"))?;
+            value.extend_from_slice(&bytes);
+        }
+        if found == 0 {
+            return Ok(None);
+        }
+        let (front, sealed) = value.split_at_checked(7).ok_or(damaged("it is too short"))?;
+        let mut reader = Reader(front);
+        if reader.u8() != Some(FORMAT) {
+            return Err(damaged("a format that this program does not know"));
+        }
+        let id = reader.array().map(u32::from_be_bytes).unwrap_or_default();
+        if reader.array().map(u16::from_be_bytes) != Some(found) {
+            return Err(damaged("the number of its parts is wrong"));
+        }
+        self.keys
+            .open_sealed(Use::Block, &[tree.name.as_bytes(), b"\0", key, front], id, sealed)
+            .map(Some)
+            .map_err(|_| damaged("it does not authenticate"))
+    }
+
+    fn erase(&self, tree: &Named, key: &[u8]) -> Result<(), StoreError> {
+        for entry in tree.tree.scan_prefix(key) {
+            tree.tree.remove(entry?.0)?;
+        }
+        Ok(())
+    }
+
+    fn read_head(&self) -> Result<Head, StoreError> {
+        let Some(plain) = self.read(&self.meta, HEAD_KEY)? else { return Ok(Head::default()) };
+        let mut reader = Reader(&plain);
+        let head = Head::read(&mut reader).filter(|_| reader.is_empty());
+        head.ok_or(StoreError::Damaged { tree: "meta", key: "head".to_owned(), why: "it does not read" })
+    }
+
+    // -- applying ----------------------------------------------------------------------------
+
+    /// Applies an operation that is durable. Doing it again changes nothing.
+    pub(super) fn apply(&self, operation: &Operation) -> Result<(), StoreError> {
+        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        match &operation.change {
+            Change::Add { impressions, batches, superseded } => {
+                for impression in impressions {
+                    self.put_impression(impression)?;
+                }
+                for batch in batches {
+                    self.put_batch(batch)?;
+                }
+                for (identifier, status) in superseded {
+                    self.put_status(identifier, status)?;
+                }
+            }
+            Change::Status(identifier, status) => self.put_status(identifier, status)?,
+            Change::Put(kind, key, json) => self.put_state(kind, key, json)?,
+            Change::Remove(kind, key) => self.erase(&self.state, &self.state_key(kind, key))?,
+        }
+        self.put_head(operation.head)
+    }
+
+    pub(super) fn put_head(&self, head: Head) -> Result<(), StoreError> {
+        let mut writer = Writer::default();
+        head.write(&mut writer);
+        self.write(&self.meta, HEAD_KEY, &writer.finish())?;
+        *self.lock_head() = head;
+        Ok(())
+    }
+
+    pub(super) fn put_impression(&self, impression: &SealImpression) -> Result<(), StoreError> {
+        let digest = impression.digest();
+        if self.impression.tree.contains_key(part_key(&digest, 0))? {
+            return Ok(());
+        }
+        let mut writer = Writer::default();
+        writer.bytes(&impression.seal).bytes(&impression.certificate);
+        self.write(&self.impression, &digest, &writer.finish())
+    }
+
+    pub(super) fn put_batch(&self, batch: &AddedBatch) -> Result<(), StoreError> {
+        self.write(&self.batch, &batch.number.0.to_be_bytes(), &batch.packed)?;
+        for (slot, Entry { id, holders, number }) in (0..=u8::MAX).zip(&batch.entries) {
+            let at = locator(Location { batch: batch.number, slot });
+            self.id.tree.insert(id, &at)?;
+            for holder in holders {
+                self.holder.tree.insert([holder.as_slice(), &at].concat(), &[])?;
+            }
+            self.number.tree.insert([number.as_slice(), &at].concat(), &[])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_status(
+        &self,
+        identifier: &Identifier,
+        status: &StatusRecord,
+    ) -> Result<(), StoreError> {
+        let mut writer = Writer::default();
+        op::write_status(&mut writer, identifier, status);
+        let key =
+            [op::id_key(&self.keys, identifier).as_slice(), &status.change_number.to_be_bytes()].concat();
+        self.write(&self.status, &key, &writer.finish())
+    }
+
+    pub(super) fn put_state(&self, kind: &str, key: &str, json: &[u8]) -> Result<(), StoreError> {
+        let mut writer = Writer::default();
+        writer.text(kind).text(key).bytes(json);
+        self.write(&self.state, &self.state_key(kind, key), &writer.finish())
+    }
+
+    // -- reading (the caller holds `reading`) ------------------------------------------------
+
+    pub(super) fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError> {
+        let Some(packed) = self.read(&self.batch, &number.0.to_be_bytes())? else { return Ok(None) };
+        Ok(Some(Arc::new(StoredBatch { number, sealed: block::unpack(number, &packed)? })))
+    }
+
+    pub(super) fn read_impression(&self, digest: &Digest) -> Result<Option<SealImpression>, StoreError> {
+        let Some(plain) = self.read(&self.impression, digest)? else { return Ok(None) };
+        let mut reader = Reader(&plain);
+        let read = reader.bytes().zip(reader.bytes()).filter(|_| reader.is_empty());
+        let impression = read
+            .map(|(seal, certificate)| SealImpression { seal: seal.into(), certificate: certificate.into() });
+        impression.filter(|impression| impression.digest() == *digest).map(Some).ok_or_else(|| {
+            StoreError::Damaged { tree: "impression", key: hex::encode(digest), why: "it is another one" }
+        })
+    }
+
+    pub(super) fn locate(&self, id: &[u8; 16]) -> Result<Option<Location>, StoreError> {
+        let Some(value) = self.id.tree.get(id)? else { return Ok(None) };
+        read_locator(&value).map(Some).ok_or_else(|| StoreError::Damaged {
+            tree: "id",
+            key: hex::encode(id),
+            why: "its locator does not read",
+        })
+    }
+
+    /// Locators under a prefix of an index tree.
+    pub(super) fn locations<'a>(
+        &self,
+        tree: &'a Named,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<Location, StoreError>> + use<'a> {
+        tree.tree.scan_prefix(prefix).keys().map(|key| {
+            let key = key?;
+            key.len().checked_sub(LOCATOR).and_then(|at| read_locator(key.get(at..)?)).ok_or_else(|| {
+                StoreError::Damaged {
+                    tree: tree.name,
+                    key: hex::encode(&key),
+                    why: "its locator does not read",
+                }
+            })
+        })
+    }
+
+    /// The licence that an index entry leads to, if it is the one that `wanted` says.
+    pub(super) fn found(
+        &self,
+        location: Location,
+        batch: Option<&Arc<StoredBatch>>,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Found, StoreError> {
+        let damaged = |why| StoreError::Damaged { tree: "batch", key: location.batch.to_string(), why };
+        let batch = match batch {
+            Some(batch) if batch.number == location.batch => Arc::clone(batch),
+            _ => self.batch(location.batch)?.ok_or(damaged("the index leads to it and it is not here"))?,
+        };
+        let index = usize::from(location.slot);
+        let record = batch.sealed.records.get(index).ok_or(damaged("it has no such slot"))?.clone();
+        if !wanted(&Entry::of(&record, &self.keys)) {
+            return Err(damaged("the index leads to another licence"));
+        }
+        let status = self.status(&record.identifier)?.unwrap_or_else(|| declared(&batch, index));
+        Ok(Found { record, batch, index, status, location })
+    }
+
+    /// The last state declared after the record came; `None` if there is none.
+    pub(super) fn status(&self, identifier: &Identifier) -> Result<Option<StatusRecord>, StoreError> {
+        let id = op::id_key(&self.keys, identifier);
+        match self.status.tree.scan_prefix(id).keys().next_back() {
+            None => Ok(None),
+            Some(key) => self.status_at(&key?).map(|(_, status)| Some(status)),
+        }
+    }
+
+    /// All states declared after the record came, oldest first.
+    pub(super) fn statuses(&self, identifier: &Identifier) -> Result<Vec<StatusRecord>, StoreError> {
+        let mut all: Vec<StatusRecord> = Vec::new();
+        for key in self.status.tree.scan_prefix(op::id_key(&self.keys, identifier)).keys() {
+            let key = key?;
+            if key.ends_with(&[0, 0]) {
+                all.push(self.status_at(&key)?.1);
+            }
+        }
+        Ok(all)
+    }
+
+    /// All status changes, in no order.
+    pub(super) fn changes(&self) -> Result<Vec<(Identifier, StatusRecord)>, StoreError> {
+        let mut all = Vec::new();
+        for key in self.status.tree.iter().keys() {
+            let key = key?;
+            if key.ends_with(&[0, 0]) {
+                all.push(self.status_at(&key)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The status whose value has a part under this sled key.
+    pub(super) fn status_at(&self, key: &[u8]) -> Result<(Identifier, StatusRecord), StoreError> {
+        let damaged = |why| StoreError::Damaged { tree: "status", key: hex::encode(key), why };
+        let base = key.get(..24).filter(|_| key.len() == 26).ok_or(damaged("its key has a wrong length"))?;
+        let plain = self.read(&self.status, base)?.ok_or(damaged("it is not here"))?;
+        let mut reader = Reader(&plain);
+        let read = op::read_status(&mut reader).filter(|_| reader.is_empty());
+        read.ok_or(damaged("it does not read"))
+    }
+
+    pub(super) fn state(&self, kind: &str, key: &str) -> Result<Option<Value>, StoreError> {
+        let at = self.state_key(kind, key);
+        match self.state_at(&at)? {
+            None => Ok(None),
+            Some((found_kind, found_key, value)) if found_kind == kind && found_key == key => Ok(Some(value)),
+            Some(_) => {
+                Err(StoreError::Damaged { tree: "state", key: hex::encode(at), why: "it is another one" })
+            }
+        }
+    }
+
+    pub(super) fn has_state(&self, kind: &str, key: &str) -> Result<bool, StoreError> {
+        Ok(self.state.tree.contains_key(part_key(&self.state_key(kind, key), 0))?)
+    }
+
+    pub(super) fn states(&self, kind: &str) -> Result<Vec<(String, Value)>, StoreError> {
+        let mut all = Vec::new();
+        for key in self.state.tree.scan_prefix(self.keys.blind("kind", &[kind])).keys() {
+            let key = key?;
+            if let Some((base, [0, 0])) = key.split_last_chunk()
+                && let Some((_, name, value)) = self.state_at(base)?
+            {
+                all.push((name, value));
+            }
+        }
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(all)
+    }
+
+    /// Kind, key and value under a key of the tree `state`.
+    pub(super) fn state_at(&self, at: &[u8]) -> Result<Option<(String, String, Value)>, StoreError> {
+        let Some(plain) = self.read(&self.state, at)? else { return Ok(None) };
+        let mut reader = Reader(&plain);
+        let mut read = || {
+            let (kind, key) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+            let value = serde_json::from_slice(reader.bytes()?).ok()?;
+            reader.is_empty().then_some((kind, key, value))
+        };
+        read().map(Some).ok_or_else(|| StoreError::Damaged {
+            tree: "state",
+            key: hex::encode(at),
+            why: "it does not read",
+        })
+    }
+
+    pub(super) fn state_key(&self, kind: &str, key: &str) -> [u8; 32] {
+        let mut at = [0; 32];
+        let halves = [self.keys.blind("kind", &[kind]), self.keys.blind("state", &[kind, key])].concat();
+        at.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
+        at
+    }
+}
+
+/// The state that a record came with, as of the moment of sealing.
+pub(super) fn declared(batch: &StoredBatch, index: usize) -> StatusRecord {
+    let state = batch.sealed.records.get(index).map(|record| record.state).unwrap_or_default();
+    StatusRecord {
+        state,
+        since: batch.sealed.stamp.time,
+        reason: None,
+        by: None,
+        superseded_by: None,
+        change_number: 0,
+    }
+}
+
+pub(super) fn locator(location: Location) -> [u8; LOCATOR] {
+    let [a, b, c, d, e, f, g, h] = location.batch.0.to_be_bytes();
+    [a, b, c, d, e, f, g, h, location.slot]
+}
+
+pub(super) fn read_locator(bytes: &[u8]) -> Option<Location> {
+    let mut reader = Reader(bytes);
+    let batch = BatchNumber(u64::from_be_bytes(reader.array()?));
+    let slot = reader.u8()?;
+    reader.is_empty().then_some(Location { batch, slot })
+}
+
+pub(super) fn part_key(key: &[u8], part: u16) -> Vec<u8> {
+    [key, &part.to_be_bytes()].concat()
+}
+
+fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 8]), sled::Error> {
+    let db = sled::Config::default()
+        .path(dir)
+        .cache_capacity(cache_bytes)
+        .mode(sled::Mode::LowSpace)
+        // Flushed by the writer alone, with an fsync after it.
+        .flush_every_ms(None)
+        .open()?;
+    let tree = |name: &'static str| Ok::<_, sled::Error>(Named { name, tree: db.open_tree(name)? });
+    let trees = [
+        tree("batch")?,
+        tree("impression")?,
+        tree("id")?,
+        tree("holder")?,
+        tree("number")?,
+        tree("status")?,
+        tree("state")?,
+        tree("meta")?,
+    ];
+    Ok((db, trees))
+}
+
+/// Opens a sled folder, reads its ends, and closes it again: what the probe does in its own process.
+pub(super) fn probe(dir: &Path, cache_bytes: u64) -> Result<(), StoreError> {
+    let (_db, trees) = open_trees(dir, cache_bytes)?;
+    for Named { tree, .. } in &trees {
+        tree.first()?;
+        tree.last()?;
+    }
+    Ok(())
+}

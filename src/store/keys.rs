@@ -1,0 +1,361 @@
+//! The key file: the store's keys, each wrapped under the master key.
+//!
+//! A store has one identity and these keys, made once: `data` encrypts blocks, journal and exports
+//! (a key of its own derived for each), `index` makes blind keys, `files` authenticates side files,
+//! `salt` salts disclosures. A key's number stands beside all it made, so a newer one can come in
+//! beside it. The file is one canonical JSON text with an HMAC under the master key: a changed, added
+//! or removed entry is seen. It lies outside sled, and every export has a copy.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::crypto::{AeadKey, Digest, Random, Secret, hmac_sha256};
+use crate::durable::{Disk, DurableError, replace_file};
+use crate::seal::batch::SaltKeys;
+use crate::seal::{SaltKey, SaltKeyId};
+
+/// Name of the key file in the store's folder and in that of the exports.
+pub(super) const KEY_FILE: &str = "keys.json";
+const FORMAT: u32 = 1;
+
+/// Number of a key in the key file, from 1.
+pub(super) type KeyId = u32;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Purpose {
+    Data,
+    Index,
+    Files,
+    Salt,
+}
+
+impl Purpose {
+    const ALL: [Self; 4] = [Self::Data, Self::Index, Self::Files, Self::Salt];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Index => "index",
+            Self::Files => "files",
+            Self::Salt => "salt",
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeyFileBody {
+    format: u32,
+    store: String,
+    /// Tells a wrong master key from a damaged file.
+    master: String,
+    keys: Vec<WrappedKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrappedKey {
+    id: KeyId,
+    purpose: Purpose,
+    wrapped: String,
+}
+
+/// A side file: its body, and an HMAC over its label and canonical body.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    body: serde_json::Value,
+    mac: String,
+}
+
+struct DataKeys {
+    block: AeadKey,
+    journal: AeadKey,
+    export: AeadKey,
+}
+
+/// What a data key is used for.
+#[derive(Clone, Copy)]
+pub(super) enum Use {
+    Block,
+    Journal,
+    Export,
+}
+
+/// The unwrapped keys of a store.
+pub(super) struct Keyring {
+    pub(super) store: [u8; 16],
+    data: BTreeMap<KeyId, DataKeys>,
+    current: KeyId,
+    index: Secret,
+    files: Secret,
+    salts: SaltKeys,
+    current_salt: SaltKey,
+}
+
+impl Keyring {
+    /// Makes the keys of a new store and writes its key file.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        master: &Secret,
+        random: &dyn Random,
+    ) -> Result<Self, StoreError> {
+        let store: [u8; 16] = random.bytes()?;
+        let wrapping = wrapping_key(master)?;
+        let mut keys = Vec::new();
+        for (id, purpose) in (1..).zip(Purpose::ALL) {
+            let secret = Secret::generate(random)?;
+            let wrapped = wrapping.seal(&wrap_place(&store, purpose, id), secret.expose(), random)?;
+            keys.push(WrappedKey { id, purpose, wrapped: STANDARD.encode(wrapped) });
+        }
+        let master_check = hex::encode(master_check(master));
+        let body = KeyFileBody { format: FORMAT, store: hex::encode(store), master: master_check, keys };
+        let content = sign(&key_file_key(master), KEY_FILE, &body);
+        replace_file(disk, &dir.join(KEY_FILE), &content)?;
+        Self::open(disk, dir, master)
+    }
+
+    /// Reads the key file.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongMasterKey`]; [`StoreError::KeyFile`] if it is missing or was changed.
+    pub(super) fn open(disk: &dyn Disk, dir: &Path, master: &Secret) -> Result<Self, StoreError> {
+        let path = dir.join(KEY_FILE);
+        let fault = |why| StoreError::KeyFile { path: path.clone(), why };
+        let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
+        let content = content.ok_or(fault("it is missing"))?;
+        let signed: Signed = serde_json::from_slice(&content).map_err(|_| fault("it was changed"))?;
+        let format = signed.body.get("format").and_then(serde_json::Value::as_u64);
+        if format.is_some_and(|format| format > u64::from(FORMAT)) {
+            return Err(fault("its format is newer than this program"));
+        }
+        if signed.body.get("master").and_then(|check| check.as_str())
+            != Some(&hex::encode(master_check(master)))
+        {
+            return Err(StoreError::WrongMasterKey(path));
+        }
+        let body: KeyFileBody =
+            verify(&key_file_key(master), KEY_FILE, &content).ok_or(fault("it was changed"))?;
+        Self::unwrap(body, master).ok_or(fault("its keys do not unwrap"))
+    }
+
+    fn unwrap(body: KeyFileBody, master: &Secret) -> Option<Self> {
+        let store: [u8; 16] = hex::decode(&body.store).ok()?.try_into().ok()?;
+        let wrapping = wrapping_key(master).ok()?;
+        let (mut data, mut salts) = (BTreeMap::new(), SaltKeys::default());
+        let (mut index, mut files, mut current_salt) = (None, None, None);
+        for WrappedKey { id, purpose, wrapped } in body.keys {
+            let wrapped = STANDARD.decode(wrapped).ok()?;
+            let bytes = wrapping.open(&wrap_place(&store, purpose, id), &wrapped).ok()?;
+            let secret = Secret::from_slice(&bytes)?;
+            match purpose {
+                Purpose::Index => index = Some(secret),
+                Purpose::Files => files = Some(secret),
+                Purpose::Data => {
+                    let of = |label| secret.derive(label).aead().ok();
+                    let keys =
+                        DataKeys { block: of("block")?, journal: of("journal")?, export: of("export")? };
+                    data.insert(id, keys);
+                }
+                Purpose::Salt => {
+                    let key = SaltKey::new(SaltKeyId(format!("salt-{id}")), secret);
+                    salts.0.insert(key.id.clone(), key.clone());
+                    current_salt = Some(key);
+                }
+            }
+        }
+        let current = *data.last_key_value()?.0;
+        let (index, files, current_salt) = (index?, files?, current_salt?);
+        Some(Self { store, data, current, index, files, salts, current_salt })
+    }
+
+    pub(super) fn seal(
+        &self,
+        usage: Use,
+        place: &[&[u8]],
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, StoreError> {
+        let key = self.key(usage, self.current)?;
+        Ok(key.seal(&self.place(usage, place, self.current), plain, random)?)
+    }
+
+    /// Opens what [`Keyring::seal`] made at the same place under key `id`.
+    pub(super) fn open_sealed(
+        &self,
+        usage: Use,
+        place: &[&[u8]],
+        id: KeyId,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        Ok(self.key(usage, id)?.open(&self.place(usage, place, id), sealed)?)
+    }
+
+    /// Number of the key that encrypts now.
+    pub(super) const fn current(&self) -> KeyId {
+        self.current
+    }
+
+    /// A blind key: the first 16 bytes of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
+    pub(super) fn blind(&self, label: &str, parts: &[&str]) -> [u8; 16] {
+        let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        let mut message: Vec<&[u8]> = vec![label.as_bytes(), b"\0"];
+        for (length, part) in lengths.iter().zip(parts) {
+            message.push(length);
+            message.push(part.as_bytes());
+        }
+        first_16(&hmac_sha256(self.index.expose(), &message))
+    }
+
+    pub(super) const fn salts(&self) -> &SaltKeys {
+        &self.salts
+    }
+
+    pub(super) const fn current_salt(&self) -> &SaltKey {
+        &self.current_salt
+    }
+
+    /// The bytes of a side file.
+    pub(super) fn sign_file<T: Serialize>(&self, label: &str, body: &T) -> Vec<u8> {
+        sign(&self.files, label, body)
+    }
+
+    /// Reads a side file; `None` if it is not exactly what was written under this label.
+    pub(super) fn verify_file<T: DeserializeOwned>(&self, label: &str, content: &[u8]) -> Option<T> {
+        verify(&self.files, label, content)
+    }
+
+    fn key(&self, usage: Use, id: KeyId) -> Result<&AeadKey, StoreError> {
+        let keys = self.data.get(&id).ok_or_else(|| StoreError::Damaged {
+            tree: "keys",
+            key: id.to_string(),
+            why: "there is no such data key",
+        })?;
+        Ok(match usage {
+            Use::Block => &keys.block,
+            Use::Journal => &keys.journal,
+            Use::Export => &keys.export,
+        })
+    }
+
+    fn place(&self, usage: Use, place: &[&[u8]], id: KeyId) -> Vec<u8> {
+        let usage: &[u8] = match usage {
+            Use::Block => b"licence-store/block/v1\0",
+            Use::Journal => b"licence-store/journal/v1\0",
+            Use::Export => b"licence-store/export/v1\0",
+        };
+        [usage, &self.store, &id.to_be_bytes(), &place.concat()].concat()
+    }
+}
+
+fn first_16(digest: &Digest) -> [u8; 16] {
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+fn wrapping_key(master: &Secret) -> Result<AeadKey, StoreError> {
+    Ok(master.derive("licence-store/wrap/v1").aead()?)
+}
+
+fn wrap_place(store: &[u8; 16], purpose: Purpose, id: KeyId) -> Vec<u8> {
+    [b"licence-store/key/v1\0", store.as_slice(), purpose.name().as_bytes(), &id.to_be_bytes()].concat()
+}
+
+fn key_file_key(master: &Secret) -> Secret {
+    master.derive("licence-store/key-file/v1")
+}
+
+/// 8 bytes that say nothing about the key but whether it is the same.
+fn master_check(master: &Secret) -> [u8; 8] {
+    master.derive("licence-store/master-check/v1").expose().first_chunk().copied().unwrap_or_default()
+}
+
+fn sign<T: Serialize>(key: &Secret, label: &str, body: &T) -> Vec<u8> {
+    // Side files are made of strings and integers, for which neither step can fail.
+    let body = serde_json::to_value(body).unwrap_or_default();
+    let mac = mac(key, label, &body);
+    serde_json_canonicalizer::to_vec(&Signed { body, mac }).unwrap_or_default()
+}
+
+fn verify<T: DeserializeOwned>(key: &Secret, label: &str, content: &[u8]) -> Option<T> {
+    let signed: Signed = serde_json::from_slice(content).ok()?;
+    if serde_json_canonicalizer::to_vec(&signed).ok()? != content
+        || signed.mac != mac(key, label, &signed.body)
+    {
+        return None;
+    }
+    serde_json::from_value(signed.body).ok()
+}
+
+fn mac(key: &Secret, label: &str, body: &serde_json::Value) -> String {
+    let body = serde_json_canonicalizer::to_vec(body).unwrap_or_default();
+    hex::encode(hmac_sha256(key.expose(), &[label.as_bytes(), b"\0", &body]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::crypto::SeededRandom;
+    use crate::durable::FaultDisk;
+
+    fn master() -> Secret {
+        Secret::from_bytes([3; 32])
+    }
+
+    fn made() -> (FaultDisk, Keyring) {
+        let disk = FaultDisk::new();
+        disk.create_dir_all(Path::new("s")).unwrap();
+        let keys = Keyring::create(&disk, Path::new("s"), &master(), &SeededRandom::new("keys")).unwrap();
+        (disk, keys)
+    }
+
+    #[test]
+    fn keys_come_back_and_only_under_their_master_key() {
+        let (disk, keys) = made();
+        let again = Keyring::open(&disk, Path::new("s"), &master()).unwrap();
+        assert_eq!(again.blind("id", &["a"]), keys.blind("id", &["a"]));
+        let sealed = keys.seal(Use::Block, &[b"x"], b"plain", &SeededRandom::new("r")).unwrap();
+        assert_eq!(again.open_sealed(Use::Block, &[b"x"], 1, &sealed).unwrap(), b"plain");
+        assert!(again.open_sealed(Use::Journal, &[b"x"], 1, &sealed).is_err());
+        assert!(again.open_sealed(Use::Block, &[b"y"], 1, &sealed).is_err());
+        let wrong = Keyring::open(&disk, Path::new("s"), &Secret::from_bytes([4; 32]));
+        assert!(matches!(wrong, Err(StoreError::WrongMasterKey(_))));
+    }
+
+    #[test]
+    fn every_changed_byte_of_the_key_file_is_refused() {
+        let (disk, _) = made();
+        let path = Path::new("s").join(KEY_FILE);
+        let length = disk.read(&path).unwrap().unwrap().len();
+        for at in 0..length {
+            disk.tamper(&path, |content| content[at] ^= 1);
+            assert!(Keyring::open(&disk, Path::new("s"), &master()).is_err(), "byte {at}");
+            disk.tamper(&path, |content| content[at] ^= 1);
+        }
+        Keyring::open(&disk, Path::new("s"), &master()).unwrap();
+    }
+
+    #[test]
+    fn blind_keys_do_not_run_together() {
+        let (_, keys) = made();
+        assert_ne!(keys.blind("number", &["a", "bc"]), keys.blind("number", &["ab", "c"]));
+        assert_ne!(keys.blind("number", &["a"]), keys.blind("holder", &["a"]));
+    }
+
+    #[test]
+    fn a_side_file_is_read_only_under_its_own_label() {
+        let (_, keys) = made();
+        let content = keys.sign_file("checkpoint", &7);
+        assert_eq!(keys.verify_file("checkpoint", &content), Some(7));
+        assert_eq!(keys.verify_file::<u32>("export", &content), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! One journalled operation and its byte form.
+//!
+//! ```text
+//! payload   0x01 ‖ key number u32 BE ‖ sequence u64 BE ‖ AES-256-GCM(head ‖ change)
+//! ```
+//!
+//! The 13 bytes in front are authenticated with the rest, so an operation can neither be moved nor
+//! taken out unseen. The head says what the store's counters are **after** the operation: replaying it
+//! sets them and never adds to them.
+
+use super::StoreError;
+use super::block;
+use super::codec::{Reader, Writer};
+use super::keys::{Keyring, Use};
+use super::traits::{BatchNumber, StatusRecord};
+use crate::crypto::Random;
+use crate::licence::{Identifier, Record};
+use crate::seal::SealedBatch;
+use crate::seal::batch::SealImpression;
+
+const FORMAT: u8 = 1;
+/// Bytes of a payload that are not encrypted.
+const FRONT: usize = 13;
+
+/// The store's counters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Head {
+    /// Operations ever acknowledged.
+    pub(super) sequence: u64,
+    pub(super) last_batch: u64,
+    pub(super) licences: u64,
+    pub(super) last_change: u64,
+}
+
+impl Head {
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.number(self.sequence).number(self.last_batch).number(self.licences).number(self.last_change);
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            sequence: reader.number()?,
+            last_batch: reader.number()?,
+            licences: reader.number()?,
+            last_change: reader.number()?,
+        })
+    }
+}
+
+/// The blind keys under which a record is found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Entry {
+    pub(super) id: [u8; 16],
+    /// Holder and type, once for each holder.
+    pub(super) holders: Vec<[u8; 20]>,
+    /// Type and number.
+    pub(super) number: [u8; 16],
+}
+
+impl Entry {
+    pub(super) fn of(record: &Record, keys: &Keyring) -> Self {
+        let kind = record.type_code.as_str();
+        let holder = |holder: &crate::licence::Holder| {
+            holder_key(keys, holder.code_type().code(), holder.code(), Some(kind))
+        };
+        Self {
+            id: id_key(keys, &record.identifier),
+            holders: record.holders.iter().map(|one| first_20(&holder(one))).collect(),
+            number: number_key(keys, kind, &record.number),
+        }
+    }
+}
+
+pub(super) fn id_key(keys: &Keyring, identifier: &Identifier) -> [u8; 16] {
+    keys.blind("id", &[identifier.as_str()])
+}
+
+pub(super) fn number_key(keys: &Keyring, type_code: &str, number: &str) -> [u8; 16] {
+    keys.blind("number", &[type_code, number])
+}
+
+/// 16 bytes for the holder, and 4 for the type if one is given: a prefix finds all types.
+pub(super) fn holder_key(keys: &Keyring, code_type: &str, code: &str, type_code: Option<&str>) -> Vec<u8> {
+    let mut key = keys.blind("holder", &[code_type, code]).to_vec();
+    if let Some(type_code) = type_code {
+        key.extend(keys.blind("type", &[type_code]).iter().take(4));
+    }
+    key
+}
+
+fn first_20(key: &[u8]) -> [u8; 20] {
+    key.first_chunk().copied().unwrap_or_default()
+}
+
+/// A batch that is being added.
+#[derive(Clone, Debug)]
+pub(super) struct AddedBatch {
+    pub(super) number: BatchNumber,
+    /// [`block::pack`].
+    pub(super) packed: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl AddedBatch {
+    pub(super) fn entries(sealed: &SealedBatch, keys: &Keyring) -> Vec<Entry> {
+        sealed.records.iter().map(|record| Entry::of(record, keys)).collect()
+    }
+}
+
+/// What an operation changes.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Add {
+        impressions: Vec<SealImpression>,
+        batches: Vec<AddedBatch>,
+        /// Older versions that end with this.
+        superseded: Vec<(Identifier, StatusRecord)>,
+    },
+    Status(Identifier, StatusRecord),
+    /// Kind, key and JSON.
+    Put(String, String, Vec<u8>),
+    Remove(String, String),
+}
+
+/// An operation with the counters after it.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) head: Head,
+    pub(super) change: Change,
+}
+
+impl Operation {
+    /// The journal payload.
+    pub(super) fn seal(&self, keys: &Keyring, random: &dyn Random) -> Result<Vec<u8>, StoreError> {
+        let mut front = vec![FORMAT];
+        front.extend(keys.current().to_be_bytes());
+        front.extend(self.head.sequence.to_be_bytes());
+        let sealed = keys.seal(Use::Journal, &[&front], &self.encode(), random)?;
+        front.extend(sealed);
+        Ok(front)
+    }
+
+    /// The sequence number of a payload, before it is opened.
+    pub(super) fn sequence(payload: &[u8]) -> Result<u64, StoreError> {
+        let mut reader = Reader(payload);
+        let format = reader.u8().ok_or_else(|| damaged(0, "it is too short"))?;
+        if format != FORMAT {
+            return Err(damaged(0, "its format is newer than this program"));
+        }
+        let read = reader.array::<4>().and_then(|_| reader.array::<8>());
+        read.map(u64::from_be_bytes).ok_or_else(|| damaged(0, "it is too short"))
+    }
+
+    /// Opens a journal payload.
+    pub(super) fn open(payload: &[u8], keys: &Keyring) -> Result<Self, StoreError> {
+        let sequence = Self::sequence(payload)?;
+        let short = || damaged(sequence, "it is too short");
+        let (front, sealed) = payload.split_at_checked(FRONT).ok_or_else(short)?;
+        let id = Reader(front.get(1..).unwrap_or_default()).array().ok_or_else(short)?;
+        let plain = keys
+            .open_sealed(Use::Journal, &[front], u32::from_be_bytes(id), sealed)
+            .map_err(|_| damaged(sequence, "it does not authenticate"))?;
+        let operation = Self::decode(&plain, keys).ok_or_else(|| damaged(sequence, "it does not read"))?;
+        if operation.head.sequence != sequence {
+            return Err(damaged(sequence, "its number is another inside"));
+        }
+        Ok(operation)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.head.write(&mut writer);
+        match &self.change {
+            Change::Add { impressions, batches, superseded } => {
+                writer.u8(1).number(impressions.len() as u64);
+                for impression in impressions {
+                    writer.bytes(&impression.seal).bytes(&impression.certificate);
+                }
+                writer.number(batches.len() as u64);
+                for batch in batches {
+                    writer.number(batch.number.0).bytes(&batch.packed);
+                }
+                writer.number(superseded.len() as u64);
+                for (identifier, status) in superseded {
+                    write_status(&mut writer, identifier, status);
+                }
+            }
+            Change::Status(identifier, status) => {
+                writer.u8(2);
+                write_status(&mut writer, identifier, status);
+            }
+            Change::Put(kind, key, json) => {
+                writer.u8(3).text(kind).text(key).bytes(json);
+            }
+            Change::Remove(kind, key) => {
+                writer.u8(4).text(kind).text(key);
+            }
+        }
+        writer.finish()
+    }
+
+    fn decode(plain: &[u8], keys: &Keyring) -> Option<Self> {
+        let mut reader = Reader(plain);
+        let head = Head::read(&mut reader)?;
+        let change = match reader.u8()? {
+            1 => {
+                let impression = |reader: &mut Reader<'_>| {
+                    Some(SealImpression { seal: reader.bytes()?.into(), certificate: reader.bytes()?.into() })
+                };
+                let batch = |reader: &mut Reader<'_>| {
+                    let number = BatchNumber(reader.number()?);
+                    let packed = reader.bytes()?.to_vec();
+                    let sealed = block::unpack(number, &packed).ok()?;
+                    Some(AddedBatch { number, packed, entries: AddedBatch::entries(&sealed, keys) })
+                };
+                Change::Add {
+                    impressions: (0..reader.count()?)
+                        .map(|_| impression(&mut reader))
+                        .collect::<Option<_>>()?,
+                    batches: (0..reader.count()?).map(|_| batch(&mut reader)).collect::<Option<_>>()?,
+                    superseded: (0..reader.count()?)
+                        .map(|_| read_status(&mut reader))
+                        .collect::<Option<_>>()?,
+                }
+            }
+            2 => {
+                let (identifier, status) = read_status(&mut reader)?;
+                Change::Status(identifier, status)
+            }
+            3 => Change::Put(reader.text()?.to_owned(), reader.text()?.to_owned(), reader.bytes()?.to_vec()),
+            4 => Change::Remove(reader.text()?.to_owned(), reader.text()?.to_owned()),
+            _ => return None,
+        };
+        reader.is_empty().then_some(Self { head, change })
+    }
+}
+
+/// Identifier and status, as they stand in the journal, in sled and in exports.
+pub(super) fn write_status(writer: &mut Writer, identifier: &Identifier, status: &StatusRecord) {
+    writer.text(identifier.as_str()).text(status.state.word());
+    writer.raw(&status.since.millis().to_be_bytes());
+    writer.maybe_text(status.reason.as_deref()).maybe_text(status.by.as_deref());
+    writer.maybe_text(status.superseded_by.as_ref().map(Identifier::as_str));
+    writer.number(status.change_number);
+}
+
+pub(super) fn read_status(reader: &mut Reader<'_>) -> Option<(Identifier, StatusRecord)> {
+    let identifier = Identifier::parse(reader.text()?).ok()?;
+    let state = reader.text()?.parse().ok()?;
+    let since = crate::time::Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let reason = reader.maybe_text()?.map(str::to_owned);
+    let by = reader.maybe_text()?.map(str::to_owned);
+    let superseded_by = match reader.maybe_text()? {
+        None => None,
+        Some(id) => Some(Identifier::parse(id).ok()?),
+    };
+    let change_number = reader.number()?;
+    Some((identifier, StatusRecord { state, since, reason, by, superseded_by, change_number }))
+}
+
+fn damaged(sequence: u64, why: &'static str) -> StoreError {
+    StoreError::Damaged { tree: "journal", key: sequence.to_string(), why }
+}

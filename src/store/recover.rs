@@ -1,0 +1,237 @@
+//! Getting a sled that can be trusted: the one that is there, or a new one from the newest export.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::export;
+use super::keys::Keyring;
+use super::op::Operation;
+use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all};
+use super::traits::{Recovery, RecoveryCause};
+use super::{StoreError, StoreSettings};
+use crate::crypto::Random;
+use crate::durable::{Disk, DurableError, Journal, replace_file};
+
+/// Exit status by which a probe says that it was called wrongly (sysexits.h).
+const PROBE_USAGE: i32 = 64;
+/// Bytes that the disk must take before sled is built anew.
+const SPACE: usize = 1 << 20;
+
+pub(super) struct Context<'a> {
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) places: &'a Places,
+    pub(super) settings: &'a StoreSettings,
+    pub(super) random: &'a Arc<dyn Random>,
+}
+
+/// A store brought up to its journal.
+pub(super) struct Started {
+    pub(super) engine: Arc<Engine>,
+    pub(super) journal: Journal,
+    /// Operations up to this one may be missing from the journal.
+    pub(super) journal_from: u64,
+}
+
+impl Context<'_> {
+    /// Opens sled and replays the journal; a sled that fails on the way is rebuilt once.
+    pub(super) fn start(
+        &self,
+        keys: &Arc<Keyring>,
+        noted: Option<CheckpointBody>,
+        recovery: &mut Recovery,
+    ) -> Result<Started, StoreError> {
+        let mut given_up = None;
+        loop {
+            let (engine, base) = self.sled(keys, noted, given_up, recovery)?;
+            let fresh = recovery.created || recovery.rebuilt.is_some();
+            let why = match catching(|| self.replay(engine, base, noted, recovery)) {
+                Ok(Err(StoreError::Sled(why))) if !fresh => why.to_string(),
+                Err(panic) if !fresh => panic,
+                Ok(outcome) => return outcome,
+                Err(panic) => return Err(sled::Error::ReportableBug(panic).into()),
+            };
+            given_up = Some(RecoveryCause::Open(why));
+        }
+    }
+
+    fn replay(
+        &self,
+        engine: Engine,
+        base: u64,
+        noted: Option<CheckpointBody>,
+        recovery: &mut Recovery,
+    ) -> Result<Started, StoreError> {
+        let journal_from = noted.map_or(base, |noted| noted.journal_from);
+        let known = noted.map_or(0, |noted| noted.sequence).max(engine.head().sequence);
+        let mut replay = Replay { engine: &engine, base, last: None, applied: 0 };
+        let (journal, read) = Journal::open(
+            Arc::clone(self.disk),
+            &self.places.journal,
+            JOURNAL_KIND,
+            self.settings.journal_segment_bytes,
+            |_, payload| replay.take(payload),
+        )?;
+        recovery.replayed = replay.applied;
+        recovery.torn_bytes = read.torn_bytes;
+        // Neither may the journal have less than was acknowledged, nor what was built from it.
+        let end = replay.last.unwrap_or(journal_from).min(engine.head().sequence);
+        if end < known {
+            return Err(StoreError::JournalBehind { journal: end, known });
+        }
+        Ok(Started { engine: Arc::new(engine), journal, journal_from })
+    }
+
+    /// An engine, and the number of the last operation that surely is in it. With `given_up` the sled
+    /// that is there is not tried again.
+    pub(super) fn sled(
+        &self,
+        keys: &Arc<Keyring>,
+        noted: Option<CheckpointBody>,
+        given_up: Option<RecoveryCause>,
+        recovery: &mut Recovery,
+    ) -> Result<(Engine, u64), StoreError> {
+        if recovery.created {
+            return Ok((self.engine(keys)?, 0));
+        }
+        let cause = match (given_up, self.places.sled.exists(), noted) {
+            (Some(cause), ..) => cause,
+            (None, false, _) => RecoveryCause::Missing,
+            // Without a checkpoint it is not known how much sled ought to have.
+            (None, true, None) => RecoveryCause::LostTail("there is no checkpoint".to_owned()),
+            (None, true, Some(noted)) => match self.usable(keys, &noted, recovery.unclean)? {
+                Ok(engine) => return Ok((engine, noted.sequence)),
+                Err(cause) => cause,
+            },
+        };
+        self.check_space()?;
+        tracing::warn!(?cause, "rebuilding sled");
+        recovery.rebuilt = Some(cause);
+        if self.places.sled.exists() {
+            recovery.moved_aside = Some(move_aside(&self.places.sled)?);
+        }
+        self.rebuild(keys, recovery)
+    }
+
+    /// On a disk that takes no more, sled fails to open as a damaged one does. Moving it aside and building
+    /// anew would fill such a disk further at each start, so the start ends here instead.
+    fn check_space(&self) -> Result<(), StoreError> {
+        let file = self.places.dir.join("space");
+        replace_file(&**self.disk, &file, &vec![0; SPACE])?;
+        Ok(self.disk.remove(&file).map_err(DurableError::io("remove", &file))?)
+    }
+
+    fn engine(&self, keys: &Arc<Keyring>) -> Result<Engine, StoreError> {
+        Engine::open(&self.places.sled, self.settings, Arc::clone(keys), Arc::clone(self.random))
+    }
+
+    fn usable(
+        &self,
+        keys: &Arc<Keyring>,
+        noted: &CheckpointBody,
+        unclean: bool,
+    ) -> Result<Result<Engine, RecoveryCause>, StoreError> {
+        if unclean
+            && let Some(probe) = &self.settings.probe
+            && let Some(said) = run_probe(probe, &self.places.sled)?
+        {
+            return Ok(Err(RecoveryCause::Probe(said)));
+        }
+        let opened = catching(|| {
+            let engine = self.engine(keys).map_err(|why| RecoveryCause::Open(why.to_string()))?;
+            has_all(&engine, noted).map(|()| engine)
+        });
+        Ok(opened.unwrap_or_else(|panic| Err(RecoveryCause::Open(panic))))
+    }
+
+    /// Makes a new sled from the newest export that is good to its end, or an empty one.
+    fn rebuild(&self, keys: &Arc<Keyring>, recovery: &mut Recovery) -> Result<(Engine, u64), StoreError> {
+        for name in export::manifests(&**self.disk, &self.places.exports)?.into_iter().rev() {
+            let engine = self.engine(keys)?;
+            match export::load(&**self.disk, &self.places.exports, &name, &engine) {
+                Ok(head) => {
+                    recovery.from_export = Some(self.places.exports.join(name));
+                    return Ok((engine, head.sequence));
+                }
+                Err(why) => {
+                    recovery.bad_exports.push(format!("{name}: {why}"));
+                    drop(engine);
+                    // A part of an export that is still where it was.
+                    let sled = &self.places.sled;
+                    std::fs::remove_dir_all(sled).map_err(DurableError::io("remove", sled))?;
+                }
+            }
+        }
+        Ok((self.engine(keys)?, 0))
+    }
+}
+
+/// Applies the journal's operations after `base`, and holds all of them to their order.
+struct Replay<'a> {
+    engine: &'a Engine,
+    base: u64,
+    last: Option<u64>,
+    applied: u64,
+}
+
+impl Replay<'_> {
+    fn take(&mut self, payload: &[u8]) -> Result<(), StoreError> {
+        let found = Operation::sequence(payload)?;
+        match self.last {
+            None if found > self.base + 1 => return Err(StoreError::NothingCovers { first: found }),
+            Some(last) if found != last + 1 => {
+                return Err(StoreError::JournalGap { expected: last + 1, found });
+            }
+            _ => self.last = Some(found),
+        }
+        if found > self.base {
+            self.engine.apply(&Operation::open(payload, &self.engine.keys)?)?;
+            self.applied += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Runs what sled may panic in. Where a panic aborts, the probe has gone before.
+pub(super) fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        format!("sled panicked: {}", text.unwrap_or("no reason given"))
+    })
+}
+
+/// Gives a folder the first free name `sled.damaged-N`.
+fn move_aside(sled: &Path) -> Result<PathBuf, StoreError> {
+    let mut number = 1_u32;
+    let aside = loop {
+        let aside = sled.with_extension(format!("damaged-{number}"));
+        if !aside.exists() {
+            break aside;
+        }
+        number += 1;
+    };
+    std::fs::rename(sled, &aside).map_err(DurableError::io("move aside", sled))?;
+    Ok(aside)
+}
+
+/// `None` when the probe found nothing wrong, else what it ended with.
+fn run_probe(probe: &[std::ffi::OsString], sled: &Path) -> Result<Option<String>, StoreError> {
+    let shown = || probe.join(" ".as_ref()).to_string_lossy().into_owned();
+    let fault = |why: String| StoreError::Probe(shown(), why);
+    let (program, arguments) = probe.split_first().ok_or_else(|| fault("it is empty".to_owned()))?;
+    let status = Command::new(program)
+        .args(arguments)
+        .arg(sled)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|why| fault(why.to_string()))?;
+    match status.code() {
+        Some(0) => Ok(None),
+        Some(PROBE_USAGE) => Err(fault(status.to_string())),
+        _ => Ok(Some(status.to_string())),
+    }
+}

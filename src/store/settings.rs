@@ -1,0 +1,46 @@
+//! What an operator can set.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the store: `[store]` of the configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSettings {
+    /// Bytes of sled's page cache; the process needs about three times that. Default 256 MiB.
+    pub cache_bytes: u64,
+    /// Journal bytes after which sled is flushed and fsynced. More means fewer flushes and a longer
+    /// start after an unclean stop. Default 16 MiB.
+    pub checkpoint_bytes: u64,
+    /// Bytes of a journal segment. Default 64 MiB.
+    pub journal_segment_bytes: u64,
+    /// Where exports go; unset: `exports` in the store's folder. Better on another disk.
+    pub export_dir: Option<PathBuf>,
+    /// Exports kept. The journal is let go only as far as the oldest of so many covers it, so that one
+    /// damaged export loses nothing. Default 2, at least 1.
+    pub keep_exports: usize,
+    /// zstd level of blocks, 1 to 19. Default 3.
+    pub zstd_level: i32,
+    /// Command that opens sled first in a process of its own after an unclean stop, so that a panic of
+    /// sled ends only that process; the sled folder is added as its last argument. Exit status 0: it
+    /// opens; 64: the probe was called wrongly; any other end: damaged. `None`: not probed. Not in the
+    /// configuration: `serve` sets it to its own `store probe`.
+    #[serde(skip)]
+    pub probe: Option<Vec<OsString>>,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 256 << 20,
+            checkpoint_bytes: 16 << 20,
+            journal_segment_bytes: 64 << 20,
+            export_dir: None,
+            keep_exports: 2,
+            zstd_level: 3,
+            probe: None,
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The store as others hold it: the traits over engine and writer.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::block;
+use super::check;
+use super::engine::{Engine, declared};
+use super::export;
+use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
+use super::op::{self, AddedBatch};
+use super::open::{Places, mark_closed};
+use super::traits::{
+    BatchNumber, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader, Recovery,
+    Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
+};
+use super::{StoreError, StoreSettings};
+use crate::crypto::Digest;
+use crate::durable::{CommitError, Committer, DirLock, Disk, DurableError};
+use crate::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
+use crate::seal::batch::SealImpression;
+use crate::seal::{SaltKey, SaltKeyId, SealedBatch};
+use crate::time::Timestamp;
+
+/// Most bytes of one change: with a group's other changes it must fit a journal frame.
+const MAX_CHANGE: usize = 48 << 20;
+
+/// Licences of one type that may carry one number: its versions, as a rule.
+const MAX_OF_NUMBER: usize = 256;
+
+/// A store on sled and journal. Dropping it writes a checkpoint and closes it.
+pub struct Store {
+    engine: Arc<Engine>,
+    committer: Committer<StoreLedger>,
+    disk: Arc<dyn Disk>,
+    places: Places,
+    settings: StoreSettings,
+    recovery: Recovery,
+    // Last, so that it is let go when all else is closed.
+    _lock: DirLock,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("dir", &self.places.dir).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        committer: Committer<StoreLedger>,
+        disk: Arc<dyn Disk>,
+        places: Places,
+        settings: StoreSettings,
+        recovery: Recovery,
+        lock: DirLock,
+    ) -> Self {
+        Self { engine, committer, disk, places, settings, recovery, _lock: lock }
+    }
+
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn submit(&self, request: Request) -> Result<Reply, StoreError> {
+        self.committer.submit(request).map_err(|why| match why {
+            CommitError::Refused(why) => why,
+            CommitError::Failed(why) => why.into(),
+            CommitError::Overloaded => StoreError::Overloaded,
+            CommitError::Closed => StoreError::Closed,
+        })
+    }
+
+    fn changed(&self, request: Request) -> Result<bool, StoreError> {
+        match self.submit(request)? {
+            Reply::Changed(changed) => Ok(changed),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    fn put_state(&self, kind: &str, key: &str, value: &Value, only_new: bool) -> Result<bool, StoreError> {
+        let json = value.to_string().into_bytes();
+        within(json.len())?;
+        self.changed(Request::Put { kind: kind.to_owned(), key: key.to_owned(), json, only_new })
+    }
+
+    /// Reads what the locations of an index prefix lead to.
+    fn collect(
+        &self,
+        tree: &super::engine::Named,
+        prefix: &[u8],
+        limit: usize,
+        wanted: impl Fn(&op::Entry) -> bool,
+    ) -> Result<Vec<Found>, StoreError> {
+        let _reading = self.engine.reading()?;
+        let mut all: Vec<Found> = Vec::new();
+        for location in self.engine.locations(tree, prefix).take(limit) {
+            let last = all.last().map(|found| Arc::clone(&found.batch));
+            all.push(self.engine.found(location?, last.as_ref(), &wanted)?);
+        }
+        Ok(all)
+    }
+
+    fn save_checkpoint(&self) -> Result<(), StoreError> {
+        self.committer.run(|_, ledger| ledger.save_checkpoint()).unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let saved = self.save_checkpoint();
+        self.committer.close();
+        // Left marked as open, the next start looks more closely.
+        if let Err(why) = saved.and_then(|()| mark_closed(&*self.disk, &self.places.dir)) {
+            tracing::warn!(%why, "the store was not closed cleanly");
+        }
+    }
+}
+
+impl LicenceReader for Store {
+    fn by_identifier(&self, identifier: &Identifier) -> Result<Option<Found>, StoreError> {
+        let id = op::id_key(&self.engine.keys, identifier);
+        let _reading = self.engine.reading()?;
+        let Some(location) = self.engine.locate(&id)? else { return Ok(None) };
+        self.engine.found(location, None, |entry| entry.id == id).map(Some)
+    }
+
+    fn contains(&self, identifier: &Identifier) -> Result<bool, StoreError> {
+        let _reading = self.engine.reading()?;
+        Ok(self.engine.locate(&op::id_key(&self.engine.keys, identifier))?.is_some())
+    }
+
+    fn by_holder(
+        &self,
+        code_type: HolderCodeType,
+        code: &str,
+        type_code: Option<&TypeCode>,
+        limit: usize,
+    ) -> Result<Vec<Found>, StoreError> {
+        let type_code = type_code.map(TypeCode::as_str);
+        let prefix = op::holder_key(&self.engine.keys, code_type.code(), code, type_code);
+        let wanted = |entry: &op::Entry| entry.holders.iter().any(|holder| holder.starts_with(&prefix));
+        self.collect(&self.engine.holder, &prefix, limit, wanted)
+    }
+
+    fn by_number(&self, type_code: &TypeCode, number: &str) -> Result<Vec<Found>, StoreError> {
+        let key = op::number_key(&self.engine.keys, type_code.as_str(), number);
+        self.collect(&self.engine.number, &key, MAX_OF_NUMBER, |entry| entry.number == key)
+    }
+
+    fn history(&self, identifier: &Identifier) -> Result<Vec<StatusRecord>, StoreError> {
+        let id = op::id_key(&self.engine.keys, identifier);
+        let _reading = self.engine.reading()?;
+        let Some(location) = self.engine.locate(&id)? else { return Ok(Vec::new()) };
+        let found = self.engine.found(location, None, |entry| entry.id == id)?;
+        let mut history = vec![declared(&found.batch, found.index)];
+        history.extend(self.engine.statuses(identifier)?);
+        Ok(history)
+    }
+
+    fn impression(&self, digest: &Digest) -> Result<Option<Arc<SealImpression>>, StoreError> {
+        let _reading = self.engine.reading()?;
+        Ok(self.engine.read_impression(digest)?.map(Arc::new))
+    }
+
+    fn salt_key(&self, id: &SaltKeyId) -> Result<SaltKey, StoreError> {
+        Ok(self.engine.keys.salts().find(id)?.clone())
+    }
+
+    fn last_change(&self) -> u64 {
+        self.engine.head().last_change
+    }
+
+    fn changes_after(&self, number: u64) -> Result<Vec<(Identifier, StatusRecord)>, StoreError> {
+        let _reading = self.engine.reading()?;
+        let mut changes = self.engine.changes()?;
+        changes.retain(|(_, status)| status.change_number > number);
+        changes.sort_by_key(|(_, status)| status.change_number);
+        Ok(changes)
+    }
+
+    fn last_batch(&self) -> u64 {
+        self.engine.head().last_batch
+    }
+
+    fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError> {
+        let _reading = self.engine.reading()?;
+        self.engine.batch(number)
+    }
+}
+
+impl LicenceIssuer for Store {
+    fn add_batches(
+        &self,
+        batches: Vec<(SealedBatch, SealImpression)>,
+    ) -> Result<Vec<BatchNumber>, StoreError> {
+        if batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut ready, mut impressions) = (Vec::with_capacity(batches.len()), Vec::new());
+        let mut bytes = 0;
+        for (sealed, impression) in batches {
+            block::check_shape(&sealed)?;
+            if impression.digest() != sealed.stamp.impression {
+                return Err(StoreError::Batch("the impression is not the one of its stamp"));
+            }
+            self.engine.keys.salts().find(&sealed.salt_key)?;
+            let packed = block::pack(&sealed, self.settings.zstd_level)?;
+            bytes += packed.len();
+            if !impressions.contains(&impression) {
+                bytes += impression.seal.len() + impression.certificate.len();
+                impressions.push(impression);
+            }
+            let entries = AddedBatch::entries(&sealed, &self.engine.keys);
+            let licence = |(record, entry): (crate::licence::Record, _)| NewLicence {
+                identifier: record.identifier,
+                state: record.state,
+                supersedes: record.supersedes,
+                entry,
+            };
+            let licences = sealed.records.into_iter().zip(entries).map(licence).collect();
+            ready.push(NewBatch { packed, sealed_at: sealed.stamp.time, licences });
+        }
+        within(bytes)?;
+        match self.submit(Request::Add { batches: ready, impressions })? {
+            Reply::Batches(numbers) => Ok(numbers),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    fn change_status(&self, change: StatusChange) -> Result<u64, StoreError> {
+        match self.submit(Request::Status(change))? {
+            Reply::Change(number) => Ok(number),
+            _ => Err(StoreError::Closed),
+        }
+    }
+
+    fn current_salt_key(&self) -> SaltKey {
+        self.engine.keys.current_salt().clone()
+    }
+}
+
+impl Registry for Store {
+    fn put(&self, kind: &str, key: &str, value: &Value) -> Result<(), StoreError> {
+        self.put_state(kind, key, value, false).map(|_| ())
+    }
+
+    fn insert(&self, kind: &str, key: &str, value: &Value) -> Result<bool, StoreError> {
+        self.put_state(kind, key, value, true)
+    }
+
+    fn get(&self, kind: &str, key: &str) -> Result<Option<Value>, StoreError> {
+        let _reading = self.engine.reading()?;
+        self.engine.state(kind, key)
+    }
+
+    fn list(&self, kind: &str) -> Result<Vec<(String, Value)>, StoreError> {
+        let _reading = self.engine.reading()?;
+        self.engine.states(kind)
+    }
+
+    fn remove(&self, kind: &str, key: &str) -> Result<bool, StoreError> {
+        self.changed(Request::Remove { kind: kind.to_owned(), key: key.to_owned() })
+    }
+}
+
+impl StoreAdmin for Store {
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        let (dir, disk) = (&self.places.journal, &*self.disk);
+        let mut journal_bytes = 0;
+        for name in disk.list(dir).map_err(DurableError::io("list", dir))? {
+            // A segment may have gone since.
+            journal_bytes += disk.len(&dir.join(name)).unwrap_or(0);
+        }
+        let exported = export::manifests(disk, &self.places.exports)?
+            .iter()
+            .rev()
+            .find_map(|name| export::read_manifest(disk, &self.places.exports, name, &self.engine.keys).ok());
+        let saved = self.committer.run(|_, ledger| ledger.checkpoint().body.sequence);
+        let head = self.engine.head();
+        Ok(StoreStats {
+            store_id: hex::encode(self.engine.keys.store),
+            licences: head.licences,
+            batches: head.last_batch,
+            status_changes: head.last_change,
+            operations: head.sequence,
+            operations_since_checkpoint: head.sequence.saturating_sub(saved.ok_or(StoreError::Closed)?),
+            sled_bytes: self.engine.size_on_disk()?,
+            journal_bytes,
+            exported_operations: exported.map(|manifest| manifest.sequence),
+        })
+    }
+
+    fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError> {
+        check::check(&self.engine, &*self.disk, &self.places, catalogue, options)
+    }
+
+    fn export(&self, now: Timestamp) -> Result<ExportReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        // Between two groups: all operations so far lie in the segments so far. The checkpoint makes
+        // sure that sled needs none of them again when they are let go.
+        let begin = self.committer.run(move |journal, ledger| {
+            ledger.save_checkpoint()?;
+            Ok::<_, StoreError>((journal.rotate(), engine.head()))
+        });
+        let (through, head) = begin.ok_or(StoreError::Closed)??;
+        let (manifest, file) = export::write(&self.engine, &*self.disk, &self.places, head, through, now)?;
+        let keep = self.settings.keep_exports.max(1);
+        let kept = export::retain(&*self.disk, &self.places.exports, keep, &self.engine.keys)?;
+        let mut removed = None;
+        if kept.len() >= keep
+            && let Some(oldest) = kept.last()
+        {
+            let (sequence, through) = (oldest.sequence, oldest.journal_through);
+            let engine = Arc::clone(&self.engine);
+            let released = self.committer.run(move |journal, ledger| {
+                ledger.checkpoint().release_journal(sequence, &engine.keys)?;
+                Ok::<_, StoreError>(journal.remove_through(through)?)
+            });
+            released.ok_or(StoreError::Closed)??;
+            removed = Some(through);
+        }
+        Ok(ExportReport {
+            file,
+            bytes: manifest.bytes,
+            rows: manifest.rows,
+            batches: manifest.last_batch,
+            operations: manifest.sequence,
+            journal_removed_through: removed,
+        })
+    }
+
+    fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+}
+
+fn within(bytes: usize) -> Result<(), StoreError> {
+    if bytes > MAX_CHANGE {
+        return Err(StoreError::TooLarge { bytes, limit: MAX_CHANGE });
+    }
+    Ok(())
+}
