@@ -1,0 +1,151 @@
+//! Refusals and failures as the caller sees them: RFC 9457 problem details.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Media type of a problem (RFC 9457 3).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Status numbers of the national service interface (0 to 99).
+pub mod national {
+    pub const OK: u8 = 0;
+    /// 证照源未提供此服务接口
+    pub const NO_SUCH_SERVICE: u8 = 2;
+    /// 未找到匹配的证照信息
+    pub const NOT_FOUND: u8 = 10;
+    /// 身份验证不通过
+    pub const NOT_AUTHENTICATED: u8 = 11;
+    /// 要求必填的输入参数值不为空
+    pub const MISSING_PARAMETER: u8 = 12;
+    /// 证照类型不存在或未发布
+    pub const UNKNOWN_TYPE: u8 = 13;
+    /// 其他异常
+    pub const OTHER: u8 = 99;
+}
+
+/// One broken rule. `rule` is stable and names the rule; `detail` is for people and never carries
+/// personal data or what the store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub status: u16,
+    pub rule: Cow<'static, str>,
+    pub detail: String,
+    /// National status number.
+    pub code: u8,
+    /// Single faults of a body, where there are several.
+    pub errors: Vec<Fault>,
+}
+
+/// A fault at one place of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    pub field: String,
+    pub rule: String,
+    pub detail: String,
+}
+
+impl Problem {
+    fn new(status: u16, code: u8, rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { status, rule: rule.into(), detail: detail.into(), code, errors: Vec::new() }
+    }
+
+    /// 400: the request is not as the interface says.
+    pub fn malformed(rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(400, national::OTHER, rule, detail)
+    }
+
+    /// 400: something that must be there is not.
+    pub fn missing(rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(400, national::MISSING_PARAMETER, rule, detail)
+    }
+
+    /// 401: the caller did not show who it is.
+    pub fn unauthenticated(rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(401, national::NOT_AUTHENTICATED, rule, detail)
+    }
+
+    /// 403: the caller may not.
+    pub fn forbidden(rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(403, national::OTHER, rule, detail)
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(404, national::NOT_FOUND, "licence.notFound", detail)
+    }
+
+    pub fn unknown_type() -> Self {
+        Self::new(400, national::UNKNOWN_TYPE, "type.unknown", "no such licence type in the catalogue")
+    }
+
+    pub fn no_such_service() -> Self {
+        Self::new(404, national::NO_SUCH_SERVICE, "service.unknown", "this path and method offer nothing")
+    }
+
+    /// 409: the request contradicts what is there.
+    pub fn conflict(rule: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::new(409, national::OTHER, rule, detail)
+    }
+
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("the body is larger than {limit} bytes");
+        Self::new(413, national::OTHER, "request.tooLarge", detail)
+    }
+
+    pub fn too_many(rule: &'static str, detail: &'static str) -> Self {
+        Self::new(429, national::OTHER, rule, detail)
+    }
+
+    /// 500: the node's own fault. What happened is for the operator's log alone.
+    pub fn internal() -> Self {
+        Self::new(
+            500,
+            national::OTHER,
+            "node.internal",
+            "the node could not do this; its operator can see why",
+        )
+    }
+
+    /// 502 or 503: another city did not give a usable answer.
+    pub fn peer(status: u16, rule: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(status, national::OTHER, rule, detail)
+    }
+
+    pub fn with_errors(mut self, errors: Vec<Fault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// The body; `type` is a URN under which `docs/api.md` explains the rule.
+    pub fn body(&self, request_id: &str) -> Value {
+        let mut body = json!({
+            "type": format!("urn:licence-node:rule:{}", self.rule),
+            "title": title(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "rule": self.rule,
+            "code": self.code,
+            "requestId": request_id,
+        });
+        if let (Some(object), false) = (body.as_object_mut(), self.errors.is_empty()) {
+            object.insert("errors".to_owned(), json!(self.errors));
+        }
+        body
+    }
+}
+
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "The request is not well formed (请求格式不正确)",
+        401 => "The caller is not authenticated (身份验证不通过)",
+        403 => "The caller may not do this (无权限)",
+        404 => "Not found (未找到)",
+        409 => "The request contradicts the present state (状态冲突)",
+        413 => "The body is too large (请求体过大)",
+        415 => "The body has another media type (媒体类型不支持)",
+        429 => "Too many requests (请求过多)",
+        502 | 503 => "Another city's node gave no usable answer (对端节点无有效应答)",
+        _ => "The node failed (节点内部错误)",
+    }
+}
