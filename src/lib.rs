@@ -1,7 +1,7 @@
 //! licence-node: an exchange node for electronic licences (电子证照).
 //!
 //! The crate is a house: a room is a module, and it may use rooms on lower floors only, never a
-//! neighbour on its own floor and never one above. `tests/house.rs` holds the house to that.
+//! neighbour on its own floor and never one above. `tests/it/house.rs` holds the house to that.
 //!
 //! | floor | rooms | what stands there |
 //! |---|---|---|

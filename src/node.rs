@@ -1,1 +1,528 @@
-//! (wiring)
+//! The node, wired from its configuration.
+//!
+//! Only here do the rooms meet: files become keys, seals and trust; store and log are opened and
+//! brought to the same state; the exchange is built on them and the listener on the exchange. The
+//! demo and the tests start nodes through the same functions as `serve`.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::accesslog::{Access, AccessLog, LogSettings, Outcome, VerifierKey};
+use crate::api::{self, settings::ListenSettings, tls};
+use crate::config::Layers;
+use crate::crypto::{Ed25519Signer, PrivateKey, Random, Secret, Signer, Suite, pem_decode};
+use crate::durable::{DirLock, RealDisk};
+use crate::evidence::Directory;
+use crate::exchange::reconcile::{Reconciled, reconcile};
+use crate::exchange::settings::ExchangeSettings;
+use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
+use crate::licence::Catalogue;
+use crate::peer::{ClientIdentity, PeerSettings, Peers};
+use crate::pki::{Anchors, Certificate, Crl};
+use crate::rules::{Grant, Registration};
+use crate::seal::SealingKey;
+use crate::seal::batch::Voice;
+use crate::seal::trust::Trust;
+use crate::store::{OpenStore, Store, StoreAdmin, StoreSettings};
+use crate::time::Clock;
+
+/// Any failure, told to the operator.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The configuration file. Paths are relative to the file's folder; those of `[files]` have the
+/// defaults that `init` lays out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Region code, 6 digits, for example `120000`.
+    pub region: String,
+    /// Name of the access log and its key. Default `licence-node.example/<region>/log/1`.
+    pub log_origin: String,
+    /// Whether seals of the suite `p256-sha256` may be used. They are not 电子印章. Default false.
+    pub allow_p256_seals: bool,
+    pub listen: ListenSettings,
+    pub files: Files,
+    pub store: StoreSettings,
+    pub exchange: ExchangeSettings,
+    /// The other cities.
+    pub peers: Vec<PeerFile>,
+    /// Registrations for a store that has none yet.
+    pub registrations: Vec<Registration>,
+    /// Grants for a store that has none yet.
+    pub grants: Vec<Grant>,
+}
+
+/// Where things lie.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// Store, journal, log.
+    pub data: PathBuf,
+    /// Server certificate chain, PEM, leaf first; the node shows it to its peers too.
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    /// PEM files of the authorities of client certificates.
+    pub client_anchors: PathBuf,
+    /// Their revocation lists; read anew while the node serves.
+    pub client_crls: PathBuf,
+    /// With it the node signs tokens, receipts and statements (ES256).
+    pub node_certificate: PathBuf,
+    pub node_key: PathBuf,
+    /// Ed25519 key of the log's checkpoints.
+    pub log_key: PathBuf,
+    /// 64 hexadecimal digits; everything at rest is under it.
+    pub master_key: PathBuf,
+    /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` likewise.
+    pub seals: PathBuf,
+    /// The trust folder.
+    pub trust: PathBuf,
+    /// `<region>.jwt`: directories of the other cities.
+    pub directories: PathBuf,
+}
+
+/// A peer in the configuration file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerFile {
+    pub region: String,
+    pub url: String,
+    /// PEM of the authorities of its server certificate.
+    pub anchors: PathBuf,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            data: "data".into(),
+            tls_certificate: "certs/tls.pem".into(),
+            tls_key: "keys/tls.key.pem".into(),
+            client_anchors: "certs/client-anchors".into(),
+            client_crls: "certs/client-crls".into(),
+            node_certificate: "certs/node.pem".into(),
+            node_key: "keys/node.key.pem".into(),
+            log_key: "keys/log.key.pem".into(),
+            master_key: "keys/master.key".into(),
+            seals: "seals".into(),
+            trust: "trust".into(),
+            directories: "directories".into(),
+        }
+    }
+}
+
+impl NodeSettings {
+    /// Reads a configuration file, and makes its paths absolute.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let mut settings: Self = Layers::new::<Self>(file)?.read()?;
+        settings.exchange.check()?;
+        if settings.region.len() != 6 || !settings.region.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("configuration: region is a code of 6 digits".into());
+        }
+        if settings.log_origin.is_empty() {
+            settings.log_origin = format!("licence-node.example/{}/log/1", settings.region);
+        }
+        let base = std::path::absolute(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
+        let files = &mut settings.files;
+        for path in [
+            &mut files.data,
+            &mut files.tls_certificate,
+            &mut files.tls_key,
+            &mut files.client_anchors,
+            &mut files.client_crls,
+            &mut files.node_certificate,
+            &mut files.node_key,
+            &mut files.log_key,
+            &mut files.master_key,
+            &mut files.seals,
+            &mut files.trust,
+            &mut files.directories,
+        ] {
+            *path = base.join(&path);
+        }
+        for peer in &mut settings.peers {
+            peer.anchors = base.join(&peer.anchors);
+        }
+        settings.store.export_dir = settings.store.export_dir.map(|dir| base.join(dir));
+        Ok(settings)
+    }
+
+    pub fn store_dir(&self) -> PathBuf {
+        self.files.data.join("store")
+    }
+
+    pub fn log_dir(&self) -> PathBuf {
+        self.files.data.join("log")
+    }
+
+    /// The master key.
+    pub fn master_key(&self) -> Result<Secret, Error> {
+        let path = &self.files.master_key;
+        let text = std::fs::read_to_string(path).map_err(|why| at(path, why))?;
+        let bytes = hex::decode(text.trim()).map_err(|_| at(path, "not 64 hexadecimal digits"))?;
+        Secret::from_slice(&bytes).ok_or_else(|| at(path, "not 64 hexadecimal digits"))
+    }
+
+    /// The public key of the log's checkpoints.
+    pub fn log_verifier(&self) -> Result<VerifierKey, Error> {
+        let signer = self.log_signer()?;
+        Ok(VerifierKey { name: self.log_origin.clone(), key: signer.public() })
+    }
+
+    fn log_signer(&self) -> Result<Ed25519Signer, Error> {
+        let path = &self.files.log_key;
+        let pem = std::fs::read(path).map_err(|why| at(path, why))?;
+        let der = pem_decode("PRIVATE KEY", &pem).map_err(|why| at(path, why))?;
+        Ed25519Signer::from_pkcs8(&der).map_err(|why| at(path, why))
+    }
+}
+
+/// Label under which the master key gives the log's key.
+pub const LOG_KEY_LABEL: &str = "access log";
+
+/// A node that is open: it can import, check, and be served.
+pub struct Node {
+    pub settings: NodeSettings,
+    pub exchange: Arc<Exchange>,
+    pub store: Arc<Store>,
+    pub reconciled: Reconciled,
+    /// Held while the node is open: one process for each data folder.
+    _lock: DirLock,
+}
+
+impl Node {
+    /// Opens store and log, brings them together, and builds the exchange.
+    pub fn open(
+        settings: NodeSettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, Error> {
+        let catalogue = Catalogue::embedded()?;
+        let files = &settings.files;
+        std::fs::create_dir_all(&files.data).map_err(|why| at(&files.data, why))?;
+        let lock = DirLock::acquire(&files.data)?;
+        let disk = Arc::new(RealDisk);
+        let master = settings.master_key()?;
+
+        let store = OpenStore {
+            dir: &settings.store_dir(),
+            settings: &settings.store,
+            master: &master,
+            random: Arc::clone(&random),
+            disk: disk.clone(),
+        };
+        let store = Arc::new(store.open()?);
+        let recovery = store.recovery();
+        if recovery.unclean || recovery.rebuilt.is_some() {
+            tracing::warn!(?recovery, "the store had not been closed");
+        }
+        let log_settings = LogSettings::new(&settings.log_origin, &settings.region);
+        let log_key = master.derive(LOG_KEY_LABEL).aead()?;
+        let signer = settings.log_signer()?;
+        let (log, _) = AccessLog::open(
+            disk,
+            &settings.log_dir(),
+            log_settings,
+            log_key,
+            signer,
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )?;
+
+        let node_certificate = one_certificate(&files.node_certificate)?;
+        let tls_certificate = leaf(&files.tls_certificate)?;
+        let exchange = Exchange::new(ExchangeParts {
+            region: settings.region.clone(),
+            settings: settings.exchange.clone(),
+            catalogue,
+            reader: store.clone(),
+            issuer: store.clone(),
+            registry: store.clone(),
+            log: Arc::new(log),
+            keys: NodeKeys {
+                signer: Arc::new(key_for(&files.node_key, &node_certificate)?),
+                certificate: node_certificate.der().to_vec(),
+                tls_certificate: tls_certificate.der().to_vec(),
+            },
+            sealing: read_seals(&settings)?,
+            held: read_held(files)?,
+            peers: peers(&settings)?,
+            clock,
+            random,
+        })
+        .map_err(|why| why.detail)?;
+        let exchange = Arc::new(exchange);
+        seed(&exchange, &settings)?;
+        let reconciled = reconcile(&exchange)?;
+        Ok(Self { settings, exchange, store, reconciled, _lock: lock })
+    }
+
+    /// Reads client authorities, revocation lists, the trust folder and other cities' directories anew.
+    pub fn reload(&self) -> Result<(), Error> {
+        Ok(self.exchange.hold(read_held(&self.settings.files)?)?)
+    }
+
+    /// Starts to serve at the configured address, on a thread of its own.
+    pub fn serve(self) -> Result<RunningNode, Error> {
+        let listener = TcpListener::bind(self.settings.listen.address)?;
+        self.serve_on(listener)
+    }
+
+    /// Starts to serve on a socket that is bound already.
+    pub fn serve_on(self, socket: TcpListener) -> Result<RunningNode, Error> {
+        let files = &self.settings.files;
+        let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
+        let tls = tls::server_config(&read(&files.tls_certificate)?, &read(&files.tls_key)?)?;
+        let node = Arc::new(self);
+        let (ready, started) = mpsc::channel();
+        let served = Arc::clone(&node);
+        let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let listening =
+                    api::listen(Arc::clone(&served.exchange), &served.settings.listen, socket, tls);
+                match listening {
+                    Ok((listener, running)) => {
+                        let reload = actix_web::rt::spawn(reload_for_ever(Arc::clone(&served)));
+                        // A receiver that is gone means that nobody waits for the node any more.
+                        let _ = ready.send(Ok(listener));
+                        let ended = running.await;
+                        reload.abort();
+                        ended
+                    }
+                    Err(why) => {
+                        let _ = ready.send(Err(why));
+                        Ok(())
+                    }
+                }
+            })
+        })?;
+        let listener = started.recv()??;
+        let address = listener.addresses.first().copied().ok_or("the node listens nowhere")?;
+        Ok(RunningNode { node, address, handle: listener.handle, thread: Some(thread) })
+    }
+
+    /// Closes the log; the store closes when the node is dropped.
+    pub fn close(&self) -> Result<(), Error> {
+        Ok(self.exchange.log.close()?)
+    }
+}
+
+/// How often trust and revocation lists are read anew.
+const RELOAD_EVERY: Duration = Duration::from_secs(10);
+
+async fn reload_for_ever(node: Arc<Node>) {
+    loop {
+        actix_web::rt::time::sleep(RELOAD_EVERY).await;
+        if let Err(why) = node.reload() {
+            tracing::error!(%why, "trust and revocation lists could not be read; the old ones stay in force");
+        }
+    }
+}
+
+/// A node that serves.
+pub struct RunningNode {
+    pub node: Arc<Node>,
+    pub address: SocketAddr,
+    handle: actix_web::dev::ServerHandle,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl RunningNode {
+    /// `https://…` of this node.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Lets requests in flight finish, then closes log and store.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.stop_serving()?;
+        self.node.close()
+    }
+
+    fn stop_serving(&mut self) -> Result<(), Error> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let stopped = self.handle.stop(true);
+        tokio::runtime::Builder::new_current_thread().build()?.block_on(stopped);
+        match thread.join() {
+            Ok(ended) => Ok(ended?),
+            Err(_) => Err("the serving thread ended in a panic".into()),
+        }
+    }
+}
+
+impl Drop for RunningNode {
+    fn drop(&mut self) {
+        // An owner that did not stop it has nobody left to tell.
+        let _ = self.stop_serving();
+    }
+}
+
+/// Registrations and grants of the configuration go into a new store, once, and onto the log before.
+fn seed(exchange: &Exchange, settings: &NodeSettings) -> Result<(), Error> {
+    const SEEDED: (&str, &str) = ("node", "seeded");
+    if exchange.registry.get(SEEDED.0, SEEDED.1)?.is_some() {
+        return Ok(());
+    }
+    let log = |name: &str, value: serde_json::Value| {
+        let mut access = Access::new("admin.seed", Outcome::Granted);
+        access.details.detail.insert(name.to_owned(), value);
+        exchange.log.append(access).map(|_| ())
+    };
+    for registration in &settings.registrations {
+        log("registration", serde_json::to_value(registration)?)?;
+        admin::put_registration(exchange, registration).map_err(|why| why.detail)?;
+        exchange.reload_registrations().map_err(|why| why.detail)?;
+    }
+    for grant in &settings.grants {
+        log("grant", serde_json::to_value(grant)?)?;
+        admin::put_grant(exchange, grant).map_err(|why| why.detail)?;
+    }
+    exchange.registry.put(SEEDED.0, SEEDED.1, &true.into())?;
+    Ok(exchange.reload_registrations().map_err(|why| why.detail)?)
+}
+
+fn read_held(files: &Files) -> Result<Held, Error> {
+    let client_anchors = Anchors::from_pem_all(&concatenated(&files.client_anchors)?)?;
+    let mut client_crls = Vec::new();
+    for (path, bytes) in folder(&files.client_crls)? {
+        if bytes.starts_with(b"-----") {
+            client_crls.extend(Crl::from_pem_all(&bytes).map_err(|why| at(&path, why))?);
+        } else {
+            client_crls.push(Crl::from_der(&bytes).map_err(|why| at(&path, why))?);
+        }
+    }
+    let trust = Trust::read(&files.trust)?;
+    let directories = read_directories(&files.directories, &trust)?;
+    Ok(Held { client_anchors, client_crls, trust, directories })
+}
+
+fn read_directories(dir: &Path, trust: &Trust) -> Result<BTreeMap<String, Directory>, Error> {
+    let mut directories = BTreeMap::new();
+    for (path, bytes) in folder(dir)? {
+        let region = stem(&path);
+        let pinned = trust
+            .directory(&region)
+            .ok_or_else(|| at(&path, "the trust folder has no directory certificate for it"))?;
+        let token = String::from_utf8(bytes).map_err(|why| at(&path, why))?;
+        let directory =
+            Directory::verify(token.trim(), &region, pinned.public_key()?).map_err(|why| at(&path, why))?;
+        directories.insert(region, directory);
+    }
+    Ok(directories)
+}
+
+fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
+    let mut keys = SealingKeys::default();
+    let dir = &settings.files.seals;
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(keys),
+        Err(why) => return Err(at(dir, why)),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let certificate = one_certificate(&path.join("certificate.pem"))?;
+        let signer = key_for(&path.join("key.pem"), &certificate)?;
+        if signer.suite() == Suite::P256Sha256 && !settings.allow_p256_seals {
+            return Err(at(
+                &path,
+                "a seal of suite p256-sha256 is not an 电子印章; set allow_p256_seals to use it",
+            ));
+        }
+        let seal = path.join("seal.esl");
+        let voice = if name == "attestation" { Voice::Attestation } else { Voice::Issuer };
+        let key = SealingKey {
+            seal: std::fs::read(&seal).map_err(|why| at(&seal, why))?.into(),
+            certificate: certificate.der().into(),
+            signer: Arc::new(signer),
+            voice,
+        };
+        match voice {
+            Voice::Attestation => keys.attestation = Some(key),
+            Voice::Issuer => {
+                keys.by_issuer.insert(name, key);
+            }
+        }
+    }
+    Ok(keys)
+}
+
+fn peers(settings: &NodeSettings) -> Result<Peers, Error> {
+    let files = &settings.files;
+    let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
+    let identity = ClientIdentity { certificate: read(&files.tls_certificate)?, key: read(&files.tls_key)? };
+    let mut peers = Vec::new();
+    for peer in &settings.peers {
+        let anchors = read(&peer.anchors)?;
+        peers.push(PeerSettings { region: peer.region.clone(), url: peer.url.clone(), anchors });
+    }
+    Ok(Peers::new(&peers, &identity, Duration::from_millis(settings.exchange.peer_timeout_ms))?)
+}
+
+fn key_for(path: &Path, certificate: &Certificate) -> Result<PrivateKey, Error> {
+    let key = PrivateKey::read(path).map_err(|why| at(path, why))?;
+    if certificate.public_key()? != key.public_key() {
+        return Err(at(path, format!("not the key of \"{}\"", certificate.subject())));
+    }
+    Ok(key)
+}
+
+fn one_certificate(path: &Path) -> Result<Certificate, Error> {
+    let mut found = Certificate::from_pem_all(&std::fs::read(path).map_err(|why| at(path, why))?)
+        .map_err(|why| at(path, why))?;
+    match (found.pop(), found.is_empty()) {
+        (Some(certificate), true) => Ok(certificate),
+        _ => Err(at(path, "not one certificate")),
+    }
+}
+
+fn leaf(path: &Path) -> Result<Certificate, Error> {
+    let found = Certificate::from_pem_all(&std::fs::read(path).map_err(|why| at(path, why))?)
+        .map_err(|why| at(path, why))?;
+    found.into_iter().next().ok_or_else(|| at(path, "no certificate in it"))
+}
+
+/// Files of a folder, by name; none where there is no folder.
+fn folder(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(at(dir, why)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_file() && !hidden {
+            let bytes = std::fs::read(&path).map_err(|why| at(&path, why))?;
+            found.push((path, bytes));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn concatenated(dir: &Path) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    for (_, bytes) in folder(dir)? {
+        all.extend_from_slice(&bytes);
+        all.push(b'\n');
+    }
+    Ok(all)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn at(path: &Path, why: impl std::fmt::Display) -> Error {
+    format!("{}: {why}", path.display()).into()
+}

@@ -1,0 +1,63 @@
+//! `init`: lay out a node's folder.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::setup::{City, Configuration, Listen};
+use crate::crypto::{Suite, SystemRandom};
+use crate::licence::Region;
+use crate::node::Error;
+use crate::rules::Role;
+use crate::time::{Clock, SystemClock};
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Region: 120000 Tianjin, 110000 Beijing, 130000 Hebei
+    #[arg(long)]
+    region: String,
+    /// Folder to make; it must be empty or absent
+    #[arg(long)]
+    dir: PathBuf,
+    /// Suite of the seals: sm2-sm3, or p256-sha256 for trying out
+    #[arg(long, default_value = "sm2-sm3")]
+    suite: Suite,
+    /// Address to listen at
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    listen: String,
+}
+
+pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let region = Region::parse(&args.region).ok_or("regions are 120000, 110000 and 130000")?;
+    let random = SystemRandom::new();
+    let city = City::create(region, &args.dir, args.suite, SystemClock.now(), &random)?;
+    let operator = city.client("operator", "operator", &random)?;
+    let auditor = city.client("auditor", "auditor", &random)?;
+    city.publish_directory(Vec::new())?;
+    let configuration = Configuration {
+        region: region.code(),
+        allow_p256_seals: args.suite == Suite::P256Sha256,
+        listen: Listen { address: args.listen.clone() },
+        peers: Vec::new(),
+        registrations: vec![
+            city.registration("operator", "operator", Role::Operator, operator.fingerprint),
+            city.registration("auditor", "auditor", Role::Auditor, auditor.fingerprint),
+        ],
+        grants: Vec::new(),
+    };
+    let file = city.write_configuration(&configuration)?;
+    super::open_node(super::setup::settings(&file)?)?.close()?;
+    writeln!(out, "made {} for region {} ({})", args.dir.display(), region.code(), region.name())?;
+    writeln!(out, "  configuration        {}", file.display())?;
+    writeln!(out, "  operator's identity  {}", operator.certificate.display())?;
+    writeln!(
+        out,
+        "  test authorities and {} seals lie in it; certs/README.md says how to use your own",
+        city.issuers()?.len() + 1
+    )?;
+    writeln!(out, "next: licence-node serve --config {}", file.display())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,460 @@
+//! `verify FILE…`: a report on each file, for a clerk or as JSON, without any network.
+//!
+//! What a file is, is told by its ending (`.licence.json`, `.esl`, `.dat`, `.ofd`), and where that
+//! says nothing by its first bytes. A file that is what it claims to be but is broken is a failure
+//! (1); not readable (3) is what could not be looked at. Over several files the worst counts, in the
+//! order 3, 1, 2, 0: a file that nobody looked at must not hide behind one that failed.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::licence::Catalogue;
+use crate::seal::check::Indication;
+use crate::seal::report::Report;
+use crate::seal::sealed_licence::MAX_LEN;
+use crate::seal::ses::{Seal, Stamp};
+use crate::seal::trust::Trust;
+use crate::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use crate::time::{Clock, Day, Timestamp};
+
+const PASSED: u8 = 0;
+const FAILED: u8 = 1;
+const INDETERMINATE: u8 = 2;
+const UNREADABLE: u8 = 3;
+
+/// Verify sealed licences (.licence.json), seals (.esl) and stamps (.dat), offline.
+///
+/// Exit status: 0 passed, 1 failed, 2 indeterminate, 3 not readable; the worst of several files, in
+/// the order 3, 1, 2, 0.
+#[derive(Args, Clone, Debug, Default)]
+pub struct VerifyArgs {
+    /// Files to verify
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Trust folder: anchors/, directory/, issuers/, crl/, or just certificates
+    #[arg(long, value_name = "DIR")]
+    pub trust: Option<PathBuf>,
+    /// Further revocation lists, DER or PEM
+    #[arg(long, value_name = "FILE")]
+    pub crl: Vec<PathBuf>,
+    /// Answer for this instant (RFC 3339), or for the end of this day (YYYY-MM-DD, Asia/Shanghai);
+    /// today is now
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub at: Option<Moment>,
+    /// Leave a licence's status out
+    #[arg(long)]
+    pub seal_only: bool,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    pub report: Format,
+}
+
+/// The form of the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Words, in English and Chinese.
+    #[default]
+    Text,
+    /// One object; an array of them for several files.
+    Json,
+}
+
+/// What `--at` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Instant(Timestamp),
+    Day(Day),
+}
+
+impl Moment {
+    /// A day that is over is asked at its last millisecond; the day that is running, now.
+    fn instant(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Instant(at) => at,
+            Self::Day(day) if day == now.day() => now,
+            Self::Day(day) => Timestamp::from_millis(day.plus_days(1).start().millis().saturating_sub(1)),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let instant = || Timestamp::parse_rfc3339(text).map(Moment::Instant);
+    Day::parse(text)
+        .map(Moment::Day)
+        .or_else(instant)
+        .ok_or_else(|| "not RFC 3339 (2026-11-23T12:00:00+08:00) and not a day (2026-11-23)".to_owned())
+}
+
+/// Verifies the files. Reports go to `out`; what keeps all files from being looked at goes to `err`.
+///
+/// # Errors
+/// Only when `out` or `err` cannot be written.
+pub fn run(
+    args: &VerifyArgs,
+    clock: &dyn Clock,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    Ok(ExitCode::from(verify(args, clock, out, err)?))
+}
+
+fn verify(
+    args: &VerifyArgs,
+    clock: &dyn Clock,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<u8, Box<dyn Error + Send + Sync>> {
+    let trust = match trust(args) {
+        Ok(trust) => trust,
+        Err(why) => {
+            writeln!(err, "{why}")?;
+            return Ok(UNREADABLE);
+        }
+    };
+    let now = clock.now();
+    let ask = Ask {
+        at: args.at.map_or(now, |at| at.instant(now)),
+        seal_only: args.seal_only,
+        catalogue: Catalogue::embedded().ok(),
+    };
+    let mut worst = PASSED;
+    let mut objects = Vec::new();
+    for (at, path) in args.files.iter().enumerate() {
+        let name = path.display().to_string();
+        let outcome = look_at(path, &name, &trust, &ask);
+        worst = worse(worst, outcome.as_ref().map_or(UNREADABLE, exit_code));
+        match (args.report, outcome) {
+            (Format::Json, Ok(report)) => objects.push(serde_json::to_value(&report)?),
+            (Format::Json, Err(why)) => objects.push(unreadable(&name, &why)),
+            (Format::Text, outcome) => {
+                if at > 0 {
+                    writeln!(out)?;
+                }
+                match outcome {
+                    Ok(report) => write!(out, "{}", report.to_text())?,
+                    Err(why) => writeln!(out, "{name}: not readable 无法读取: {why}")?,
+                }
+            }
+        }
+    }
+    if args.report == Format::Json {
+        let single = if objects.len() == 1 { objects.pop() } else { None };
+        serde_json::to_writer_pretty(&mut *out, &single.unwrap_or(Value::Array(objects)))?;
+        writeln!(out)?;
+    }
+    Ok(worst)
+}
+
+fn unreadable(name: &str, why: &str) -> Value {
+    json!({"file": name, "kind": "unreadable", "error": why})
+}
+
+fn trust(args: &VerifyArgs) -> Result<Trust, String> {
+    let mut trust = match &args.trust {
+        Some(dir) => Trust::read(dir).map_err(|why| why.to_string())?,
+        None => Trust::default(),
+    };
+    for path in &args.crl {
+        let name = path.display();
+        let bytes = read(path).map_err(|why| format!("{name}: {why}"))?;
+        trust.add_crls(&bytes).map_err(|why| format!("{name}: {why}"))?;
+    }
+    Ok(trust)
+}
+
+fn exit_code(report: &Report) -> u8 {
+    match report.verdict.indication {
+        Indication::TotalPassed => PASSED,
+        Indication::TotalFailed => FAILED,
+        Indication::Indeterminate => INDETERMINATE,
+    }
+}
+
+fn worse(one: u8, other: u8) -> u8 {
+    [UNREADABLE, FAILED, INDETERMINATE].into_iter().find(|code| [one, other].contains(code)).unwrap_or(PASSED)
+}
+
+fn look_at(path: &Path, name: &str, trust: &Trust, ask: &Ask<'_>) -> Result<Report, String> {
+    let kind = Kind::by_name(path);
+    if kind == Some(Kind::Ofd) {
+        return Err(OFD.to_owned());
+    }
+    let bytes = read(path)?;
+    match kind.or_else(|| Kind::by_content(&bytes)) {
+        Some(Kind::Licence) => Ok(verify_licence(name, &bytes, trust, ask)),
+        Some(Kind::Seal) => Ok(verify_seal(name, &bytes, trust, ask)),
+        Some(Kind::Stamp) => Ok(verify_stamp(name, &bytes, trust, ask)),
+        Some(Kind::Ofd) => Err(OFD.to_owned()),
+        None => Err("neither a sealed licence nor a seal nor a stamp".to_owned()),
+    }
+}
+
+const OFD: &str = "OFD documents are not supported yet by this version";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Licence,
+    Seal,
+    Stamp,
+    Ofd,
+}
+
+impl Kind {
+    fn by_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let endings = [
+            (".licence.json", Self::Licence),
+            (".esl", Self::Seal),
+            (".dat", Self::Stamp),
+            (".ofd", Self::Ofd),
+        ];
+        endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| kind)
+    }
+
+    fn by_content(bytes: &[u8]) -> Option<Self> {
+        if bytes.trim_ascii_start().first() == Some(&b'{') {
+            return Some(Self::Licence);
+        }
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Some(Self::Ofd);
+        }
+        if Stamp::from_der(bytes).is_ok() {
+            return Some(Self::Stamp);
+        }
+        Seal::from_der(bytes).is_ok().then_some(Self::Seal)
+    }
+}
+
+/// Reads a file of at most 20 MiB; whatever its size is said to be, not a byte more is taken in.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX);
+    let file = std::fs::File::open(path).map_err(|why| why.to_string())?;
+    if file.metadata().map_err(|why| why.to_string())?.is_dir() {
+        return Err("a folder, not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|why| why.to_string())?;
+    if bytes.len() > MAX_LEN {
+        return Err(format!("larger than {} MiB", MAX_LEN >> 20));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::pem_encode;
+    use crate::time::ManualClock;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    /// When the golden files are good.
+    const AT: &str = "2026-11-23T13:05:06+08:00";
+
+    fn args(files: &[&Path]) -> VerifyArgs {
+        let files = files.iter().map(|file| file.to_path_buf()).collect();
+        VerifyArgs { files, at: moment(AT).ok(), ..VerifyArgs::default() }
+    }
+
+    fn ask(args: &VerifyArgs) -> (u8, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let clock = ManualClock::at(Timestamp::parse_rfc3339(AT).unwrap());
+        let code = verify(args, &clock, &mut out, &mut err).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    fn golden(name: &str) -> PathBuf {
+        Path::new(GOLDEN).join("sm2-sm3").join(name)
+    }
+
+    fn trusting(files: &[&Path]) -> VerifyArgs {
+        VerifyArgs { trust: Some(golden("trust")), ..args(files) }
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: VerifyArgs,
+    }
+
+    #[test]
+    fn the_command_line_says_what_is_asked() {
+        use clap::Parser;
+        let line = "verify a b --trust T --crl c --crl d --at 2026-11-23 --seal-only --report json";
+        let args = Line::try_parse_from(line.split(' ')).unwrap().args;
+        assert_eq!((args.files.len(), args.crl.len(), args.report), (2, 2, Format::Json));
+        assert!(args.seal_only && args.trust.is_some());
+        assert_eq!(args.at, Day::parse("2026-11-23").map(Moment::Day));
+        for bad in ["verify", "verify a --at yesterday", "verify a --report html"] {
+            assert!(Line::try_parse_from(bad.split(' ')).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_verdict_has_its_exit_code_and_the_worst_counts() {
+        let [good, revoked, silent] = [0, 1, 2].map(|n| golden(&format!("licence-{n}.licence.json")));
+        let absent = golden("absent.licence.json");
+        for (files, code) in [
+            (vec![&good], 0),
+            (vec![&revoked], 1),
+            (vec![&silent], 2),
+            (vec![&absent], 3),
+            (vec![&good, &silent], 2),
+            (vec![&silent, &revoked, &good], 1),
+            (vec![&absent, &revoked], 3),
+        ] {
+            let files: Vec<&Path> = files.into_iter().map(PathBuf::as_path).collect();
+            assert_eq!(ask(&trusting(&files)).0, code, "{files:?}");
+        }
+        let seal_only = VerifyArgs { seal_only: true, ..trusting(&[&revoked, &silent]) };
+        assert_eq!(ask(&seal_only).0, 0);
+        assert_eq!(ask(&args(&[&good])).0, 2);
+        let stale = VerifyArgs { at: moment("2026-11-25").ok(), ..trusting(&[&good]) };
+        let (code, text, _) = ask(&stale);
+        assert_eq!(code, 2);
+        assert!(text.contains("印章有效，状态未核"), "{text}");
+        assert_eq!(ask(&VerifyArgs { at: moment("2031-03-01").ok(), ..trusting(&[&good]) }).0, 1);
+        assert_eq!(ask(&VerifyArgs { at: None, ..trusting(&[&good, &golden("seal.esl")]) }).0, 0);
+    }
+
+    #[test]
+    fn one_file_gives_an_object_and_several_an_array() {
+        let good = golden("licence-0.licence.json");
+        let json = |files: &[&Path]| {
+            let (_, text, _) = ask(&VerifyArgs { report: Format::Json, ..trusting(files) });
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let one = json(&[&good]);
+        assert_eq!(one["verdict"]["indication"], "TOTAL_PASSED");
+        assert_eq!(one["file"], good.display().to_string());
+        let two = json(&[&good, Path::new("absent.esl")]);
+        assert_eq!(two[0], one);
+        assert_eq!(two[1]["kind"], "unreadable");
+        assert!(two[1]["error"].is_string());
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_ending_or_else_by_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        for (from, to, code, word) in [
+            ("licence-0.licence.json", "x.json", 0, "valid"),
+            ("seal.esl", "y", 0, "the seal is good"),
+            ("stamp.dat", "z.bin", 2, "dataHash"),
+            ("seal.esl", "seal.dat", 1, "stampFormat"),
+            ("stamp.dat", "x.licence.json", 1, "format.canonical"),
+        ] {
+            let to = dir.path().join(to);
+            std::fs::copy(golden(from), &to).unwrap();
+            let (found, text, _) = ask(&trusting(&[&to]));
+            assert_eq!(found, code, "{text}");
+            assert!(text.contains(word), "{text}");
+        }
+        for (name, bytes, why) in [
+            ("a.ofd", b"PK\x03\x04".as_slice(), "not supported yet"),
+            ("b", b"PK\x03\x04....", "not supported yet"),
+            ("c.txt", b"hello", "neither"),
+            ("d", b"", "neither"),
+        ] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let (code, text, _) = ask(&trusting(&[&path]));
+            assert_eq!(code, 3);
+            assert!(text.contains(why), "{text}");
+        }
+        assert!(ask(&trusting(&[dir.path()])).1.contains("a folder"));
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big.licence.json");
+        std::fs::File::create(&path).unwrap().set_len(MAX_LEN as u64 + 1).unwrap();
+        let (code, text, _) = ask(&trusting(&[&path]));
+        assert_eq!(code, 3);
+        assert!(text.contains("larger than 20 MiB"), "{text}");
+    }
+
+    #[test]
+    fn a_trust_folder_or_list_that_cannot_be_read_stops_everything() {
+        let good = golden("licence-0.licence.json");
+        let absent = VerifyArgs { trust: Some(golden("absent")), ..args(&[&good]) };
+        let (code, out, err) = ask(&absent);
+        assert_eq!((code, out.as_str()), (3, ""));
+        assert!(err.contains("is not a folder"), "{err}");
+        let no_list = VerifyArgs { crl: vec![golden("manifest.txt")], ..trusting(&[&good]) };
+        assert_eq!(ask(&no_list).0, 3);
+        let twice = VerifyArgs { crl: vec![golden("trust/crl/120000.crl")], ..trusting(&[&good]) };
+        assert_eq!(ask(&twice).0, 0);
+    }
+
+    #[test]
+    fn a_day_means_its_end_and_today_means_now() {
+        let now = Timestamp::parse_rfc3339(AT).unwrap();
+        assert_eq!(moment("2026-11-23").unwrap().instant(now), now);
+        assert_eq!(moment("2026-11-22").unwrap().instant(now).rfc3339(), "2026-11-22T15:59:59.999Z");
+        assert_eq!(moment(AT).unwrap().instant(now), now);
+        assert!(moment("23.11.2026").is_err());
+    }
+
+    /// Seals and stamps of another maker, and anchors taken out of them.
+    #[test]
+    fn seals_and_stamps_of_other_makers_come_out_as_they_should() {
+        let base = std::env::var("LICENCE_VECTORS")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors").into());
+        let base = Path::new(&base).join("ofd-seal");
+        if !base.is_dir() {
+            println!("skipped: no ofd-seal vectors (set LICENCE_VECTORS)");
+            return;
+        }
+        for name in ["UserV1.esl", "UserV4.esl", "UserV5.esl", "SignedValueV4.dat", "SignedValueV5.dat"] {
+            let path = base.join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            let (mut anchors, at) = match Seal::from_der(&bytes) {
+                Ok(seal) => (vec![seal.maker_certificate], seal.valid_from.plus_secs(86_400)),
+                Err(_) => {
+                    let stamp = Stamp::from_der(&bytes).unwrap();
+                    let anchors = vec![stamp.seal.maker_certificate, stamp.certificate];
+                    (anchors, stamp.time.unwrap().plus_secs(86_400))
+                }
+            };
+            anchors.dedup();
+            let at = Some(Moment::Instant(at));
+            let (code, text, _) = ask(&VerifyArgs { at, ..args(&[&path]) });
+            assert_eq!(code, 2, "{text}");
+            assert!(text.contains("INDETERMINATE (NO_CERTIFICATE_CHAIN_FOUND)"), "{text}");
+
+            let dir = tempfile::tempdir().unwrap();
+            for (n, anchor) in anchors.iter().enumerate() {
+                let pem = pem_encode("CERTIFICATE", anchor).unwrap();
+                std::fs::write(dir.path().join(format!("{n}.pem")), pem).unwrap();
+            }
+            let trusted = VerifyArgs { at, trust: Some(dir.path().to_owned()), ..args(&[&path]) };
+            let (code, text, _) = ask(&trusted);
+            let marked = |mark: &str| -> Vec<&str> {
+                let found = text.lines().filter_map(|line| line.trim_start().strip_prefix(mark));
+                found.filter_map(|line| line.split_whitespace().next()).collect()
+            };
+            // The certificates of V5 ran out in 2022, their seal begins in 2026: there is no moment
+            // at which both hold, and the report says so.
+            let expired: &[&str] = match name {
+                "UserV5.esl" => &["sealMakerCertificate"],
+                "SignedValueV5.dat" => &["sealMakerCertificate", "signerCertificate"],
+                _ => &[],
+            };
+            assert_eq!(marked("FAILED "), expired, "{text}");
+            let open: &[&str] = if name.ends_with(".dat") { &["dataHash"] } else { &[] };
+            assert_eq!(marked("not checked "), open, "{text}");
+            let wanted = match (expired, open) {
+                ([], []) => 0,
+                ([], _) => 2,
+                _ => 1,
+            };
+            assert_eq!(code, wanted, "{text}");
+        }
+    }
+}
