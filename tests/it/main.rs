@@ -1,0 +1,20 @@
+//! The booted node: one binary, a module for each requirement.
+//!
+//! Every test boots real nodes on real sockets with real certificates and stores of their own; an
+//! actor asks like an agency, an authority or an operator does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod child;
+mod support;
+
+mod bad_input;
+mod city_to_city;
+mod grants_and_registrations;
+mod house;
+mod issue_and_status;
+mod kill;
+mod licence_offline;
+mod node_log;
+mod program;
+mod sample_configuration;
+mod tokens_and_signatures;
