@@ -9,7 +9,7 @@
 //! | 7 | `api` | HTTP: the exchange as others see it |
 //! | 6 | `exchange` | the operations: rules, then store, then log, then receipt |
 //! | 5 | `rules`, `peer` | what a grant allows (pure) · the network side to other nodes |
-//! | 4 | `store`, `accesslog` | where licences lie · the tamper-evident record |
+//! | 4 | `store`, `accesslog`, `ofd` | where licences lie · the tamper-evident record · OFD files |
 //! | 3 | `seal`, `evidence` | seals, sealed batches, reports · tokens, request signatures, receipts, status statements, directories |
 //! | 2 | `licence`, `pki`, `durable` | what a licence is · certificates, paths, revocation · append-only files, journal |
 //! | 1 | `crypto`, `merkle`, `config`, `time` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days |
@@ -25,6 +25,7 @@ pub mod exchange;
 pub mod licence;
 pub mod merkle;
 pub mod node;
+pub mod ofd;
 pub mod peer;
 pub mod pki;
 pub mod rules;

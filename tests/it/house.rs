@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 8] = [
     &["crypto", "merkle", "config", "time"],
     &["licence", "pki", "durable"],
     &["seal", "evidence"],
-    &["store", "accesslog"],
+    &["store", "accesslog", "ofd"],
     &["rules", "peer"],
     &["exchange"],
     &["api"],
