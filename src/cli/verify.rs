@@ -1,5 +1,8 @@
 //! `verify FILE…`: a report on each file, for a clerk or as JSON, without any network.
 //!
+//! A folder stands for the files in it that have one of the known endings; then the answer is one
+//! summary, a line for each file.
+//!
 //! What a file is, is told by its ending (`.licence.json`, `.esl`, `.dat`, `.ofd`), and where that
 //! says nothing by its first bytes. A file that is what it claims to be but is broken is a failure
 //! (1); not readable (3) is what could not be looked at. Over several files the worst counts, in the
@@ -14,8 +17,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::licence::Catalogue;
+use crate::ofd::{Limits, verify_ofd};
 use crate::seal::check::Indication;
-use crate::seal::report::Report;
+use crate::seal::report::{Report, page, summary_page};
 use crate::seal::sealed_licence::MAX_LEN;
 use crate::seal::ses::{Seal, Stamp};
 use crate::seal::trust::Trust;
@@ -26,14 +30,19 @@ const PASSED: u8 = 0;
 const FAILED: u8 = 1;
 const INDETERMINATE: u8 = 2;
 const UNREADABLE: u8 = 3;
+/// How deep folders are looked through, and how many files are taken at once.
+const MAX_FOLDERS: usize = 16;
+const MAX_FILES: usize = 10_000;
 
-/// Verify sealed licences (.licence.json), seals (.esl) and stamps (.dat), offline.
+/// Verify OFD documents (.ofd), sealed licences (.licence.json), seals (.esl) and stamps (.dat), offline.
+///
+/// A folder is looked through for files with these endings, and gives one summary.
 ///
 /// Exit status: 0 passed, 1 failed, 2 indeterminate, 3 not readable; the worst of several files, in
 /// the order 3, 1, 2, 0.
 #[derive(Args, Clone, Debug, Default)]
 pub struct VerifyArgs {
-    /// Files to verify
+    /// Files to verify, or folders of them
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Trust folder: anchors/, directory/, issuers/, crl/, or just certificates
@@ -62,6 +71,8 @@ pub enum Format {
     Text,
     /// One object; an array of them for several files.
     Json,
+    /// One page to read and print, in Chinese and English.
+    Html,
 }
 
 /// What `--at` says.
@@ -122,32 +133,166 @@ fn verify(
         seal_only: args.seal_only,
         catalogue: Catalogue::embedded().ok(),
     };
-    let mut worst = PASSED;
-    let mut objects = Vec::new();
-    for (at, path) in args.files.iter().enumerate() {
-        let name = path.display().to_string();
-        let outcome = look_at(path, &name, &trust, &ask);
-        worst = worse(worst, outcome.as_ref().map_or(UNREADABLE, exit_code));
-        match (args.report, outcome) {
-            (Format::Json, Ok(report)) => objects.push(serde_json::to_value(&report)?),
-            (Format::Json, Err(why)) => objects.push(unreadable(&name, &why)),
-            (Format::Text, outcome) => {
-                if at > 0 {
-                    writeln!(out)?;
+    let mut found = Found::default();
+    for path in &args.files {
+        if path.is_dir() {
+            found.folder = true;
+            match files_below(path) {
+                Ok(files) => found.look_at_all(&files, &trust, &ask),
+                Err(why) => found.refuse(path.display().to_string(), why),
+            }
+        } else {
+            found.look_at_all(std::slice::from_ref(path), &trust, &ask);
+        }
+    }
+    match args.report {
+        Format::Json => found.to_json(out)?,
+        Format::Html => found.to_html(args, out)?,
+        Format::Text => found.to_text(out)?,
+    }
+    Ok(found.exit_code())
+}
+
+/// What came of all files.
+#[derive(Default)]
+struct Found {
+    reports: Vec<Report>,
+    /// File and reason.
+    unreadable: Vec<(String, String)>,
+    /// In the order of asking: a report, or what could not be read.
+    order: Vec<Result<usize, usize>>,
+    /// A folder was among what was asked: the answer is a summary.
+    folder: bool,
+}
+
+impl Found {
+    fn look_at_all(&mut self, files: &[PathBuf], trust: &Trust, ask: &Ask<'_>) {
+        for path in files {
+            let name = path.display().to_string();
+            match look_at(path, &name, trust, ask) {
+                Ok(report) => {
+                    self.order.push(Ok(self.reports.len()));
+                    self.reports.push(report);
                 }
-                match outcome {
-                    Ok(report) => write!(out, "{}", report.to_text())?,
-                    Err(why) => writeln!(out, "{name}: not readable 无法读取: {why}")?,
-                }
+                Err(why) => self.refuse(name, why),
             }
         }
     }
-    if args.report == Format::Json {
-        let single = if objects.len() == 1 { objects.pop() } else { None };
-        serde_json::to_writer_pretty(&mut *out, &single.unwrap_or(Value::Array(objects)))?;
-        writeln!(out)?;
+
+    fn refuse(&mut self, name: String, why: String) {
+        self.order.push(Err(self.unreadable.len()));
+        self.unreadable.push((name, why));
     }
-    Ok(worst)
+
+    fn exit_code(&self) -> u8 {
+        // A folder in which there is nothing to look at was not verified.
+        let none = if self.unreadable.is_empty() && !self.reports.is_empty() { PASSED } else { UNREADABLE };
+        self.reports.iter().map(exit_code).fold(none, worse)
+    }
+
+    fn count(&self, wanted: Indication) -> usize {
+        self.reports.iter().filter(|report| report.verdict.indication == wanted).count()
+    }
+
+    fn to_text(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        for (at, one) in self.order.iter().enumerate() {
+            if at > 0 && !self.folder {
+                writeln!(out)?;
+            }
+            match one {
+                Ok(at) => match self.reports.get(*at) {
+                    Some(report) if self.folder => writeln!(out, "{}", report.to_line())?,
+                    Some(report) => write!(out, "{}", report.to_text())?,
+                    None => {}
+                },
+                Err(at) => {
+                    if let Some((name, why)) = self.unreadable.get(*at) {
+                        writeln!(out, "{name}: not readable 无法读取: {why}")?;
+                    }
+                }
+            }
+        }
+        if self.folder {
+            writeln!(
+                out,
+                "{} files 文件: {} passed 通过, {} failed 未通过, {} not decided 无法判定, {} not readable 无法读取",
+                self.order.len(),
+                self.count(Indication::TotalPassed),
+                self.count(Indication::TotalFailed),
+                self.count(Indication::Indeterminate),
+                self.unreadable.len()
+            )?;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self, out: &mut dyn Write) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let mut objects = Vec::with_capacity(self.order.len());
+        for one in &self.order {
+            match one {
+                Ok(at) => objects.extend(self.reports.get(*at).map(serde_json::to_value).transpose()?),
+                Err(at) => {
+                    let object = |(name, why): &(String, String)| unreadable(name, why);
+                    objects.extend(self.unreadable.get(*at).map(object));
+                }
+            }
+        }
+        let answer = if self.folder {
+            json!({
+                "kind": "summary",
+                "total": self.order.len(),
+                "passed": self.count(Indication::TotalPassed),
+                "failed": self.count(Indication::TotalFailed),
+                "indeterminate": self.count(Indication::Indeterminate),
+                "unreadable": self.unreadable.len(),
+                "files": objects,
+            })
+        } else {
+            let single = if objects.len() == 1 { objects.pop() } else { None };
+            single.unwrap_or(Value::Array(objects))
+        };
+        serde_json::to_writer_pretty(&mut *out, &answer)?;
+        Ok(writeln!(out)?)
+    }
+
+    fn to_html(&self, args: &VerifyArgs, out: &mut dyn Write) -> std::io::Result<()> {
+        let text = match (self.reports.as_slice(), self.folder || !self.unreadable.is_empty()) {
+            ([report], false) => page(report),
+            (reports, _) => {
+                let asked: Vec<String> = args.files.iter().map(|path| path.display().to_string()).collect();
+                summary_page(&asked.join(", "), reports, &self.unreadable)
+            }
+        };
+        out.write_all(text.as_bytes())
+    }
+}
+
+/// Files below a folder that have one of the known endings, in the order of their paths. Links are
+/// not followed.
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let mut open = vec![(dir.to_path_buf(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.map_err(|why| format!("{}: {why}", folder.display()))?;
+            let kind = entry.file_type().map_err(|why| why.to_string())?;
+            let path = entry.path();
+            if kind.is_dir() {
+                if depth >= MAX_FOLDERS {
+                    return Err(format!("{}: folders deeper than {MAX_FOLDERS}", path.display()));
+                }
+                open.push((path, depth + 1));
+            } else if kind.is_file() && Kind::by_name(&path).is_some() {
+                found.push(path);
+            }
+            if found.len() > MAX_FILES {
+                return Err(format!("more than {MAX_FILES} files; verify its folders one by one"));
+            }
+        }
+    }
+    found.sort();
+    if found.is_empty() { Err("a folder without a file to verify".to_owned()) } else { Ok(found) }
 }
 
 fn unreadable(name: &str, why: &str) -> Value {
@@ -180,21 +325,15 @@ fn worse(one: u8, other: u8) -> u8 {
 }
 
 fn look_at(path: &Path, name: &str, trust: &Trust, ask: &Ask<'_>) -> Result<Report, String> {
-    let kind = Kind::by_name(path);
-    if kind == Some(Kind::Ofd) {
-        return Err(OFD.to_owned());
-    }
     let bytes = read(path)?;
-    match kind.or_else(|| Kind::by_content(&bytes)) {
+    match Kind::by_name(path).or_else(|| Kind::by_content(&bytes)) {
         Some(Kind::Licence) => Ok(verify_licence(name, &bytes, trust, ask)),
         Some(Kind::Seal) => Ok(verify_seal(name, &bytes, trust, ask)),
         Some(Kind::Stamp) => Ok(verify_stamp(name, &bytes, trust, ask)),
-        Some(Kind::Ofd) => Err(OFD.to_owned()),
+        Some(Kind::Ofd) => Ok(verify_ofd(name, &bytes, trust, ask, &Limits::default())),
         None => Err("neither a sealed licence nor a seal nor a stamp".to_owned()),
     }
 }
-
-const OFD: &str = "OFD documents are not supported yet by this version";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -290,7 +429,7 @@ mod tests {
         assert_eq!((args.files.len(), args.crl.len(), args.report), (2, 2, Format::Json));
         assert!(args.seal_only && args.trust.is_some());
         assert_eq!(args.at, Day::parse("2026-11-23").map(Moment::Day));
-        for bad in ["verify", "verify a --at yesterday", "verify a --report html"] {
+        for bad in ["verify", "verify a --at yesterday", "verify a --report pdf"] {
             assert!(Line::try_parse_from(bad.split(' ')).is_err(), "{bad}");
         }
     }
@@ -355,18 +494,43 @@ mod tests {
             assert!(text.contains(word), "{text}");
         }
         for (name, bytes, why) in [
-            ("a.ofd", b"PK\x03\x04".as_slice(), "not supported yet"),
-            ("b", b"PK\x03\x04....", "not supported yet"),
+            ("a.ofd", b"PK\x03\x04".as_slice(), "ofd.package"),
+            ("b", b"PK\x03\x04....", "ofd.package"),
             ("c.txt", b"hello", "neither"),
             ("d", b"", "neither"),
         ] {
             let path = dir.path().join(name);
             std::fs::write(&path, bytes).unwrap();
             let (code, text, _) = ask(&trusting(&[&path]));
-            assert_eq!(code, 3);
+            assert_eq!(code, if why == "neither" { 3 } else { 1 });
             assert!(text.contains(why), "{text}");
         }
-        assert!(ask(&trusting(&[dir.path()])).1.contains("a folder"));
+    }
+
+    #[test]
+    fn a_folder_gives_one_summary() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = dir.path().join("more");
+        std::fs::create_dir(&below).unwrap();
+        assert_eq!(ask(&trusting(&[dir.path()])).0, 3);
+        for (from, to) in [(0, "a.licence.json"), (2, "more/c.licence.json"), (1, "b.licence.json")] {
+            std::fs::copy(golden(&format!("licence-{from}.licence.json")), dir.path().join(to)).unwrap();
+        }
+        std::fs::write(dir.path().join("README"), "not looked at").unwrap();
+        let (code, text, _) = ask(&trusting(&[dir.path()]));
+        assert_eq!((code, text.lines().count()), (1, 4), "{text}");
+        assert!(
+            text.contains("3 files 文件: 1 passed 通过, 1 failed 未通过, 1 not decided 无法判定"),
+            "{text}"
+        );
+        let json = VerifyArgs { report: Format::Json, ..trusting(&[dir.path()]) };
+        let summary: Value = serde_json::from_str(&ask(&json).1).unwrap();
+        assert_eq!((summary["kind"].as_str(), summary["total"].as_u64()), (Some("summary"), Some(3)));
+        assert_eq!(summary["files"][1]["verdict"]["indication"], "TOTAL_FAILED");
+        let html = VerifyArgs { report: Format::Html, ..trusting(&[dir.path()]) };
+        let page = ask(&html).1;
+        assert_eq!(page.matches("<section").count(), 3);
+        assert!(page.contains("批量核验汇总") && !page.contains("<script"));
     }
 
     #[test]

@@ -11,15 +11,18 @@
 //! |---|---|
 //! | `archive`, `xml`, `package` | what the bytes say, in one way and within bounds |
 //! | `signature` | what `Signatures.xml` and `Signature.xml` say |
+//! | `verify` | the checks, by name, and the report |
 
 pub mod archive;
 pub mod package;
 pub mod settings;
 pub mod signature;
+pub mod verify;
 pub mod xml;
 
 pub use package::{Document, Package};
 pub use settings::Limits;
+pub use verify::verify_ofd;
 
 use archive::ArchiveError;
 use xml::XmlError;

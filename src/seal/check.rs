@@ -222,6 +222,44 @@ const CHECKS: &[Entry] = &[
         Some("docs/formats.md"),
     ),
     ("status", "the licence's status", "证照状态", Some("docs/formats.md")),
+    (
+        "ofd.package",
+        "the package is a ZIP that can be read in one way",
+        "文件包可唯一解读",
+        Some("GB/T 33190-2016; docs/formats.md"),
+    ),
+    ("ofd.encryption", "the file can be read without a key", "文件未加密", Some("GM/T 0099-2020")),
+    ("ofd.structure", "the documents of the file are well formed", "文档结构正确", Some("GB/T 33190-2016")),
+    ("ofd.signatures", "every document is signed", "文档均有签章", Some("GB/T 33190-2016 18")),
+    (
+        "signature.format",
+        "the signature's description is well formed",
+        "签名描述格式正确",
+        Some("GB/T 33190-2016 18.2"),
+    ),
+    (
+        "referencesMethod",
+        "the digests are strong enough",
+        "摘要算法足够安全",
+        Some("GB/T 33190-2016 18.2; GM/T 0054"),
+    ),
+    ("references", "the signed parts are unchanged", "受保护的文件未被改动", Some("GB/T 33190-2016 18.2")),
+    (
+        "coverage",
+        "the whole document is under the signature",
+        "文档内容全部受保护",
+        Some("GB/T 33190-2016 18.2; docs/formats.md"),
+    ),
+    ("signatureMethod", "the named algorithm is the one used", "签名算法一致", Some("GB/T 33190-2016 18.2")),
+    ("stampRange", "the stamp was set on this signature", "签章保护范围一致", Some("GB/T 38540-2020 7.3")),
+    (
+        "sealFile",
+        "the seal file is the seal in the stamp",
+        "印章文件与签章所用印章一致",
+        Some("GB/T 33190-2016 18.2"),
+    ),
+    ("stampAnnot", "the places of the stamp exist", "印章外观位置有效", Some("GB/T 33190-2016 18.2")),
+    ("plainSignature", "the signer's signature", "数字签名有效", Some("GB/T 33190-2016 18.2; GB/T 32918.2")),
 ];
 
 fn entry(name: &str) -> Option<&'static Entry> {

@@ -23,14 +23,13 @@ use super::batch::Voice;
 use super::issuers::{BindingError, IssuerList};
 use super::{SealError, ses};
 use crate::crypto::Digest;
-use crate::pki::{Anchors, Certificate, Crl, PkiError};
+use crate::pki::{Certificate, Crl, PkiError};
 use crate::time::Timestamp;
 
 /// A read trust folder.
 #[derive(Debug, Default)]
 pub struct Trust {
-    pub anchors: Anchors,
-    pub crls: Vec<Crl>,
+    seals: ses::Trust,
     lists: BTreeMap<String, IssuerList>,
     directories: BTreeMap<String, Certificate>,
 }
@@ -78,8 +77,8 @@ impl Trust {
             return Err(bad(name, "no certificate in it"));
         }
         for certificate in found {
-            if !self.anchors.contains(&certificate) {
-                self.anchors.push(certificate);
+            if !self.seals.anchors.contains(&certificate) {
+                self.seals.anchors.push(certificate);
             }
         }
         Ok(())
@@ -88,20 +87,20 @@ impl Trust {
     /// Takes up revocation lists, DER or PEM; there must be at least one.
     pub fn add_crls(&mut self, bytes: &[u8]) -> Result<(), PkiError> {
         if !is_pem(bytes) {
-            self.crls.push(Crl::from_der(bytes)?);
+            self.seals.crls.push(Crl::from_der(bytes)?);
             return Ok(());
         }
         let found = Crl::from_pem_all(bytes)?;
         if found.is_empty() {
             return Err(PkiError::CrlFormat("no revocation list in the PEM file"));
         }
-        self.crls.extend(found);
+        self.seals.crls.extend(found);
         Ok(())
     }
 
     /// What seals and signers are held against; revocation must be known.
-    pub fn for_seals(&self) -> ses::Trust {
-        ses::Trust { anchors: self.anchors.clone(), crls: self.crls.clone(), ..ses::Trust::default() }
+    pub const fn for_seals(&self) -> &ses::Trust {
+        &self.seals
     }
 
     fn add_list(&mut self, region: &str, token: &str) -> Result<(), String> {

@@ -6,11 +6,9 @@
 //! up anywhere, so the same file, trust and moment always give the same report.
 
 use super::batch::Voice;
-use super::check::{Check, Outcome, SubIndication, label};
+use super::check::{Check, SubIndication};
 use super::issuers::BindingError;
-use super::report::{
-    LicenceFacts, Report, SealFacts, SealVerdict, Sentence, ShownField, StatusVerdict, Verdict,
-};
+use super::report::{LicenceFacts, Parts, Report, SealVerdict, Sentence, ShownField, StatusVerdict, Verdict};
 use super::ses::{self, Protected};
 use super::statement::StatusStatement;
 use super::trust::Trust;
@@ -42,21 +40,27 @@ pub struct Ask<'a> {
 
 /// Verifies a seal that stands alone.
 pub fn verify_seal(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
-    let verdict = ses::check_seal(bytes, &trust.for_seals(), ask.at);
-    let seal = seal_verdict(verdict.checks, verdict.seal.as_ref(), None, None);
-    finish(file, "seal", ask, seal, None, None)
+    let found = ses::check_seal(bytes, trust.for_seals(), ask.at);
+    let seal = SealVerdict::of(found.checks.clone()).with_seal(&found);
+    alone(file, "seal", seal, ask)
 }
 
 /// Verifies a stamp whose document is not at hand: all but `dataHash`.
 pub fn verify_stamp(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
-    let verdict = ses::check_stamp(bytes, Protected::Absent, &trust.for_seals(), ask.at);
-    let stamp = verdict.stamp.as_ref();
-    let seal = seal_verdict(verdict.checks, stamp.map(|stamp| &stamp.seal), stamp, None);
-    finish(file, "stamp", ask, seal, None, None)
+    let found = ses::check_stamp(bytes, Protected::Absent, trust.for_seals(), ask.at);
+    let seal = SealVerdict::of(found.checks.clone()).with_stamp(&found);
+    alone(file, "stamp", seal, ask)
+}
+
+fn alone(file: &str, kind: &'static str, seal: SealVerdict, ask: &Ask<'_>) -> Report {
+    Report::of(file, ask.at, Parts { kind, seal, signatures: Vec::new(), status: None, licence: None })
 }
 
 /// Verifies a sealed licence, and its status unless the seal alone is asked for.
 pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
+    let report = |seal, status, licence| {
+        Report::of(file, ask.at, Parts { kind: "licence", seal, signatures: Vec::new(), status, licence })
+    };
     let licence = match SealedLicence::parse(bytes) {
         Ok(licence) => licence,
         Err(why) => {
@@ -64,7 +68,7 @@ pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) ->
             checks.extend(
                 [DISCLOSURES, MANIFEST, INCLUSION, BINDING].map(|name| Check::skipped(name, CANONICAL)),
             );
-            let seal = seal_verdict(checks, None, None, None);
+            let seal = SealVerdict::of(checks);
             let status = (!ask.seal_only).then(|| StatusVerdict {
                 verdict: Verdict::of(&[]),
                 state: None,
@@ -72,7 +76,7 @@ pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) ->
                 said_by: None,
                 checks: vec![Check::skipped(STATUS, CANONICAL)],
             });
-            return finish(file, "licence", ask, seal, status, None);
+            return report(seal, status, None);
         }
     };
     let mut checks = vec![Check::ok(CANONICAL)];
@@ -104,12 +108,12 @@ pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) ->
                 checks.push(Check::failed("stampFormat", SubIndication::FormatFailure, why.to_string()));
             }
             checks.extend([INCLUSION, BINDING].map(|name| Check::skipped(name, earlier)));
-            seal_verdict(checks, None, None, None)
+            SealVerdict::of(checks)
         }
     };
     let status = (!ask.seal_only).then(|| status(&licence, &regions, trust, ask));
     let facts = facts(&licence, fields.unwrap_or_default(), ask.catalogue);
-    finish(file, "licence", ask, seal, status, Some(facts))
+    report(seal, status, Some(facts))
 }
 
 /// The stamp over the manifest, the seal in it, and whether it may seal for this issuer.
@@ -123,14 +127,14 @@ fn stamped(
     regions: &mut Vec<String>,
 ) -> SealVerdict {
     let text = manifest.to_string();
-    let verdict = ses::check_stamp(stamp, Protected::Bytes(text.as_bytes()), &trust.for_seals(), ask.at);
+    let found = ses::check_stamp(stamp, Protected::Bytes(text.as_bytes()), trust.for_seals(), ask.at);
     let given = stamp;
-    checks.extend(verdict.checks);
-    let Some(stamp) = verdict.stamp else {
+    checks.extend(found.checks.iter().cloned());
+    let Some(stamp) = &found.stamp else {
         checks.extend([PROPERTY, BINDING].map(|name| Check::skipped(name, "stampFormat")));
-        return seal_verdict(checks, None, None, None);
+        return SealVerdict::of(checks);
     };
-    if !is_one_form(&stamp, given)
+    if !is_one_form(stamp, given)
         && let Some(format) = checks.iter_mut().find(|check| check.name == "stampFormat")
     {
         let why = "a licence's stamp is version 4, and its bytes are the one form of what it says";
@@ -164,7 +168,7 @@ fn stamped(
             Err(why) => Check::failed(BINDING, SubIndication::SigConstraintsFailure, why.to_string()),
         },
     });
-    seal_verdict(checks, Some(&stamp.seal), Some(&stamp), voice)
+    voiced(SealVerdict::of(checks).with_stamp(&found), voice)
 }
 
 /// Whether the stamp's bytes are those that its parts give when they are written: version 4, minimal
@@ -295,12 +299,9 @@ fn state_words(state: Effective) -> Sentence {
     Sentence { en: state.word().to_owned(), zh: state.zh().to_owned() }
 }
 
-fn seal_verdict(
-    checks: Vec<Check>,
-    seal: Option<&ses::Seal>,
-    stamp: Option<&ses::Stamp>,
-    voice: Option<Voice>,
-) -> SealVerdict {
+/// Adds in whose name a stamp on a batch speaks.
+fn voiced(verdict: SealVerdict, voice: Option<Voice>) -> SealVerdict {
+    let seal = verdict.seal.as_ref();
     let voice = voice.zip(seal).map(|(voice, seal)| match voice {
         Voice::Issuer => {
             Sentence { en: format!("sealed by {}", seal.name), zh: format!("由{}签章", seal.name) }
@@ -310,20 +311,7 @@ fn seal_verdict(
             zh: format!("由{}佐证，非颁发机构签章", seal.name),
         },
     });
-    SealVerdict {
-        verdict: Verdict::of(&checks),
-        signing_time: stamp.and_then(|stamp| stamp.time),
-        suite: stamp.and_then(ses::Stamp::suite).map(Suite::name),
-        voice,
-        seal: seal.map(|seal| SealFacts {
-            es_id: seal.es_id.clone(),
-            name: seal.name.clone(),
-            version: seal.version.number(),
-            valid_from: seal.valid_from,
-            valid_until: seal.valid_until,
-        }),
-        checks,
-    }
+    SealVerdict { voice, ..verdict }
 }
 
 fn facts(
@@ -358,69 +346,5 @@ fn facts(
         valid_until: payload.valid_until.map(|day| day.to_string()),
         hidden_fields: payload.sd.len().saturating_sub(shown.len()),
         fields: shown,
-    }
-}
-
-fn finish(
-    file: &str,
-    kind: &'static str,
-    ask: &Ask<'_>,
-    seal: SealVerdict,
-    status: Option<StatusVerdict>,
-    licence: Option<LicenceFacts>,
-) -> Report {
-    let verdict = status.as_ref().map_or(seal.verdict, |status| seal.verdict.and(status.verdict));
-    let mut report = Report {
-        file: file.to_owned(),
-        kind,
-        at: ask.at,
-        verdict,
-        summary: Sentence { en: String::new(), zh: String::new() },
-        seal,
-        status,
-        licence,
-    };
-    report.summary = summary(&report);
-    report
-}
-
-/// One sentence for a clerk: the verdict, and for anything but a pass what it hangs on.
-fn summary(report: &Report) -> Sentence {
-    use super::check::Indication::{Indeterminate, TotalFailed, TotalPassed};
-    let decisive = match report.verdict.indication {
-        TotalFailed => Outcome::Failed,
-        _ => Outcome::NotChecked,
-    };
-    let check = report.open_checks().find(|check| check.outcome == decisive);
-    let (name, why) =
-        check.map_or(("", ""), |check| (check.name, check.reason.as_deref().unwrap_or_default()));
-    let (label_en, label_zh) = check.map_or(("", ""), |check| label(check.name));
-    let sentence = |en: String, zh: String| Sentence { en, zh };
-    match (report.seal.verdict.indication, report.status.as_ref().map(|status| status.verdict.indication)) {
-        (TotalPassed, None) if report.kind == "licence" => sentence(
-            "the seal is good; the licence's status was not asked for".to_owned(),
-            "印章有效，未查询证照状态".to_owned(),
-        ),
-        (TotalPassed, None) => sentence("the seal is good".to_owned(), "印章有效".to_owned()),
-        (TotalPassed, Some(TotalPassed)) => {
-            sentence("valid: the seal is good and the licence holds".to_owned(), "有效".to_owned())
-        }
-        (TotalPassed, Some(Indeterminate)) => sentence(
-            format!("the seal is good, the status is not confirmed: {why}"),
-            "印章有效，状态未核".to_owned(),
-        ),
-        (TotalPassed, Some(TotalFailed)) => {
-            let state = report.status.as_ref().and_then(|status| status.state.as_ref());
-            let zh = state.map_or("状态声明无效", |state| state.zh.as_str());
-            sentence(format!("the seal is good, but {why}"), format!("印章有效，但证照状态：{zh}"))
-        }
-        (TotalFailed, _) | (_, Some(TotalFailed)) => sentence(
-            format!("NOT valid: {name} ({label_en}): {why}"),
-            format!("无效：{label_zh}（{name}）未通过"),
-        ),
-        (Indeterminate, _) => sentence(
-            format!("not decided: {name} ({label_en}): {why}"),
-            format!("无法判定：{label_zh}（{name}）"),
-        ),
     }
 }

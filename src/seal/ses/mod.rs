@@ -27,7 +27,7 @@ mod verify;
 pub use make::{SealKind, SealSpec, assemble, create, to_sign};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
 pub use picture::default_picture;
-pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_seal, check_stamp};
+pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_certificate, check_seal, check_stamp};
 
 use crate::crypto::CryptoError;
 use crate::pki::asn1::Fault;

@@ -275,12 +275,7 @@ impl Signed<'_> {
                 return (Check::skipped(signature, certificate), failed, Vec::new());
             }
         };
-        let terms = Terms { at, now, revocation: trust.revocation, usage: Usage::Sign };
-        let path = validate(&signer, &trust.intermediates, &trust.anchors, &trust.crls, &terms);
-        let (path, chain) = match path {
-            Ok(chain) => (Check::ok(certificate), chain.iter().cloned().collect()),
-            Err(why) => (path_check(certificate, &why), Vec::new()),
-        };
+        let (path, chain) = check_certificate(certificate, &signer, trust, at, now);
         (self.check_signature(signature, &signer), path, chain)
     }
 
@@ -305,6 +300,21 @@ impl Signed<'_> {
             Ok(()) => Check::ok(name),
             Err(why) => Check::failed(name, SubIndication::SigCryptoFailure, why.to_string()),
         }
+    }
+}
+
+/// The check of a signer's certificate, judged at `at` and asked `now`, and its chain if it has one.
+pub fn check_certificate(
+    name: &'static str,
+    signer: &Certificate,
+    trust: &Trust,
+    at: Timestamp,
+    now: Timestamp,
+) -> (Check, Vec<Certificate>) {
+    let terms = Terms { at, now, revocation: trust.revocation, usage: Usage::Sign };
+    match validate(signer, &trust.intermediates, &trust.anchors, &trust.crls, &terms) {
+        Ok(chain) => (Check::ok(name), chain.iter().cloned().collect()),
+        Err(why) => (path_check(name, &why), Vec::new()),
     }
 }
 
