@@ -81,6 +81,31 @@ impl SubIndication {
     }
 }
 
+impl SubIndication {
+    /// What the word means, for a clerk.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::FormatFailure => "格式不正确",
+            Self::HashFailure => "内容在签章后被改动，摘要不一致",
+            Self::SigCryptoFailure => "签名值验证不通过",
+            Self::Revoked => "已被吊销或状态无效",
+            Self::Expired => "已过有效期",
+            Self::NotYetValid => "尚未生效",
+            Self::SigConstraintsFailure => "不符合签章规则",
+            Self::ChainConstraintsFailure => "证书链不符合规则",
+            Self::CertificateChainGeneralFailure => "证书链无法完成验证",
+            Self::CryptoConstraintsFailure => "密码算法过弱或不受支持",
+            Self::NoSigningCertificateFound => "没有可用于验证的签名者",
+            Self::NoCertificateChainFound => "没有受信任的发证机构可验证该证书",
+            Self::RevokedNoPoe => "证书后来被吊销，签章时间无法证明",
+            Self::OutOfBoundsNoPoe => "签章时间无法证明在有效期内",
+            Self::NoPoe => "签章时间无法证明",
+            Self::TryLater => "缺少最新的吊销或状态信息",
+            Self::SignedDataNotFound => "缺少被签数据，无法核对",
+        }
+    }
+}
+
 impl Serialize for SubIndication {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())

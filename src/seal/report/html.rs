@@ -16,14 +16,14 @@ margin:2em auto;max-width:52em;padding:0 1em;color:#1a1a1a}
 h1{font-size:1.35em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em;border-bottom:1px solid #bbb}
 h3{font-size:1em;margin:1em 0 .3em}
 .verdict{border-left:.6em solid;padding:.6em 1em;margin:1em 0;background:#f6f6f6}
-.ok{border-color:#1b7f3b}.failed{border-color:#b3261e}.open{border-color:#b26a00}
+.verdict.ok{border-color:#1b7f3b}.verdict.failed{border-color:#b3261e}.verdict.open{border-color:#b26a00}
 .verdict b{font-size:1.25em}.verdict p{margin:.2em 0}
 table{border-collapse:collapse;width:100%;font-size:.92em}td,th{text-align:left;vertical-align:top;padding:.25em .5em;
 border-bottom:1px solid #ddd;overflow-wrap:anywhere}th{font-weight:600;white-space:nowrap}
 .mark{white-space:nowrap;font-weight:600}.mark.ok{color:#1b7f3b}.mark.failed{color:#b3261e}.mark.open{color:#b26a00}
 .en,.rule{color:#555}.rule{font-size:.88em}.picture{float:right;max-width:42mm;max-height:42mm;margin:0 0 .5em 1em}
 code{font-size:.9em;overflow-wrap:anywhere}.next{font-weight:600}footer{margin-top:2em;color:#555;font-size:.85em}
-@media print{body{margin:0;max-width:none;font-size:11pt}.verdict{background:none}tr,.verdict{break-inside:avoid}}
+@media print{body{margin:0;max-width:none;font-size:11pt}.verdict{background:none}tr,.verdict{break-inside:avoid}section{break-before:page}}
 ";
 
 /// One report as a page.
@@ -176,7 +176,9 @@ fn picture(picture: &PictureFacts) -> Markup {
         "gif" => "image/gif",
         "bmp" => "image/bmp",
         "svg" => "image/svg+xml",
-        _ => return html! {},
+        kind => {
+            return html! { p.en { "印章图样 Picture: " (printable(kind)) "，" (picture.width_mm) " × " (picture.height_mm) " mm（本页不显示 not shown here）" } };
+        }
     };
     html! {
         @if let Some(data) = &picture.data {
@@ -210,8 +212,8 @@ fn checks(checks: &[Check]) -> Markup {
                         td.mark.(outcome_class(check.outcome)) { (outcome_word(check.outcome)) }
                         td {
                             (zh) " " span.en { (en) } " " code { (check.name) }
+                            @if let Some(sub) = check.sub_indication { br; b { (sub.zh()) } " " code { (sub.word()) } }
                             @if let Some(reason) = &check.reason { br; (printable(reason)) }
-                            @if let Some(sub) = check.sub_indication { " " code { (sub.word()) } }
                         }
                         td.rule { (check.rule.unwrap_or_default()) }
                     }

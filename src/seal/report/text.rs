@@ -119,7 +119,9 @@ fn check(check: &Check) -> String {
     };
     let (en, zh) = label(check.name);
     let reason = check.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-    format!("  {mark} {} — {en} {zh}{reason}", check.name)
+    let meaning =
+        check.sub_indication.map_or(String::new(), |sub| format!(" ({}: {})", sub.word(), sub.zh()));
+    format!("  {mark} {} — {en} {zh}{reason}{meaning}", check.name)
 }
 
 fn short(text: &str) -> String {

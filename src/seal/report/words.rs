@@ -22,9 +22,15 @@ pub(super) fn summary(report: &Report) -> Sentence {
     let (name, why) =
         check.map_or(("", ""), |check| (check.name, check.reason.as_deref().unwrap_or_default()));
     let (label_en, label_zh) = check.map_or(("", ""), |check| label(check.name));
+    let because = check.and_then(|check| check.sub_indication).map_or("", SubIndication::zh);
+    let because = if because.is_empty() { String::new() } else { format!("：{because}") };
+    let plain = !report.signatures.is_empty() && report.signatures.iter().all(|one| one.kind == Some("sign"));
     match (report.seal.verdict.indication, report.status.as_ref().map(|status| status.verdict.indication)) {
         (TotalPassed, None) if report.kind == "licence" => {
             sentence("the seal is good; the licence's status was not asked for", "印章有效，未查询证照状态")
+        }
+        (TotalPassed, None) if plain => {
+            sentence("the signature is good; it is a plain one, without a seal", "数字签名有效（无电子印章）")
         }
         (TotalPassed, None) => match report.signatures.len() {
             0 | 1 => sentence("the seal is good", "印章有效"),
@@ -43,11 +49,11 @@ pub(super) fn summary(report: &Report) -> Sentence {
         }
         (TotalFailed, _) | (_, Some(TotalFailed)) => sentence(
             format!("NOT valid: {name} ({label_en}): {why}"),
-            format!("无效：{label_zh}（{name}）未通过"),
+            format!("无效：「{label_zh}」未通过{because}"),
         ),
         (Indeterminate, _) => sentence(
             format!("not decided: {name} ({label_en}): {why}"),
-            format!("无法判定：{label_zh}（{name}）"),
+            format!("无法判定：「{label_zh}」未能核验{because}"),
         ),
     }
 }
