@@ -9,6 +9,7 @@ pub mod identifier;
 mod import;
 mod init;
 pub mod log;
+mod ofd;
 mod operate;
 mod partner;
 mod query;
@@ -55,6 +56,9 @@ enum Command {
     Identifier(identifier::IdentifierArgs),
     /// Verify files offline: *.licence.json, *.esl, *.dat
     Verify(verify::VerifyArgs),
+    /// Licences as OFD, annotated copies, and seals on OFD files
+    #[command(subcommand)]
+    Ofd(ofd::OfdCommand),
     /// Registrations and grants, changed through the running node
     Partner(partner::PartnerArgs),
     /// Ask a node, as an agency's system does
@@ -154,6 +158,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Catalogue(args) => catalogue::run(&args, &mut out),
         Command::Identifier(args) => identifier::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &SystemClock, &mut out, &mut std::io::stderr()),
+        Command::Ofd(command) => ofd::run(&command, SystemClock.now(), &mut out),
         Command::Partner(args) => partner::run(&args, &mut out),
         Command::Query(args) => query::run(&args, &mut out),
         Command::Log(command) => log_command(command, &mut out),

@@ -12,17 +12,33 @@
 //! | `archive`, `xml`, `package` | what the bytes say, in one way and within bounds |
 //! | `signature` | what `Signatures.xml` and `Signature.xml` say |
 //! | `verify` | the checks, by name, and the report |
+//! | `page`, `text`, `write` | what is drawn, and how it becomes a package |
+//! | `face`, `licence`, `copy` | the licence and the annotated copy, from a sealed licence alone |
+//! | `sign` | adding a signature: what it covers, and what it leaves open |
 
 pub mod archive;
+mod copy;
+mod face;
+mod licence;
 pub mod package;
+mod page;
 pub mod settings;
+mod sign;
 pub mod signature;
+#[cfg(test)]
+mod testing;
+mod text;
 pub mod verify;
+pub mod write;
 pub mod xml;
 
+pub use copy::{Annotation, annotated_copy};
+pub use licence::{Unsealed, licence_ofd};
 pub use package::{Document, Package};
 pub use settings::Limits;
+pub use sign::{Mark, Place, Signing, TimeStamper, sign};
 pub use verify::verify_ofd;
+pub use write::WriteError;
 
 use archive::ArchiveError;
 use xml::XmlError;

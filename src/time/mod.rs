@@ -64,6 +64,14 @@ impl Timestamp {
             .unwrap_or_default()
     }
 
+    /// `2026-11-23 12:05:06` in Asia/Shanghai.
+    pub fn shanghai(self) -> String {
+        let local = Self(self.0.saturating_add(SHANGHAI_MS)).utc();
+        local
+            .format(&format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"))
+            .unwrap_or_default()
+    }
+
     /// The calendar day of this instant in Asia/Shanghai.
     pub fn day(self) -> Day {
         let local = Self(self.0.saturating_add(SHANGHAI_MS)).utc();

@@ -11,6 +11,7 @@ mod bad_input;
 mod city_to_city;
 mod grants_and_registrations;
 mod house;
+mod interop;
 mod issue_and_status;
 mod kill;
 mod licence_offline;

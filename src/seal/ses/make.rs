@@ -4,8 +4,8 @@ use super::parse::{CertList, Picture};
 use super::{MAX_CERTS, MAX_OWN_PICTURE, SesError};
 use crate::crypto::{Digest, Signature, Signer, Suite};
 use crate::pki::asn1::{
-    self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, UTF8_STRING, bit_string, generalized_time, integer,
-    sequence, tlv,
+    self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, UTF8_STRING, bit_string, explicit, generalized_time,
+    integer, sequence, tlv,
 };
 use crate::time::Timestamp;
 
@@ -74,11 +74,24 @@ pub fn assemble(
     suite: Suite,
     signature: &Signature,
 ) -> Result<Vec<u8>, SesError> {
+    assemble_with_time(to_sign, certificate, suite, signature, None)
+}
+
+/// The same with a time stamp token over the signature value, outside what is signed.
+pub fn assemble_with_time(
+    to_sign: &[u8],
+    certificate: &[u8],
+    suite: Suite,
+    signature: &Signature,
+    token: Option<&[u8]>,
+) -> Result<Vec<u8>, SesError> {
+    let time_stamp = token.map(|token| tlv(explicit(0), &[&bit_string(token)])).unwrap_or_default();
     Ok(sequence(&[
         to_sign,
         &tlv(OCTET_STRING, &[certificate]),
         &algorithm(suite)?,
         &bit_string(&signature.to_der()),
+        &time_stamp,
     ]))
 }
 

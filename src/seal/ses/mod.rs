@@ -24,7 +24,7 @@ mod picture;
 mod tests;
 mod verify;
 
-pub use make::{SealKind, SealSpec, assemble, create, to_sign};
+pub use make::{SealKind, SealSpec, assemble, assemble_with_time, create, to_sign};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
 pub use picture::default_picture;
 pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_certificate, check_seal, check_stamp};

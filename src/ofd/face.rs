@@ -1,0 +1,405 @@
+//! The picture of a licence, drawn from the fields that a sealed licence shows and from nothing else.
+//!
+//! Who draws holds no record: [`Shown`] is made from a sealed licence alone, after its disclosures
+//! were found in its payload, the payload under its batch's root, and the root under a stamp that
+//! verifies. So no picture says what the seal does not. Whose stamp it is, and whether to trust it, is
+//! for whoever verifies the file.
+//!
+//! The layout is the one of the type's face; a row that has nothing to show is left out, and those
+//! below it move up: absent and withheld look the same, as they do under the seal. What does not fit
+//! its box at a size that can be read stands in full on a further page.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::WriteError;
+use super::page::{Colour, Drawing, Font, Shape, mm};
+use super::text::{self, Fitted, clean, fit};
+use super::write::Indexed;
+use crate::crypto::sha256;
+use crate::licence::face::{FaceLayout, FaceRow, MmBox};
+use crate::licence::{FieldKind, FieldValue, HolderCodeType, LicenceType};
+use crate::seal::SealedLicence;
+use crate::seal::check::Outcome;
+use crate::seal::ses::{Protected, Trust, check_stamp};
+use crate::time::{Day, Timestamp};
+
+pub(super) const INK: Colour = [20, 20, 20];
+const LABEL: Colour = [110, 80, 45];
+const FRAME: Colour = [170, 135, 80];
+const RULE: Colour = [205, 185, 150];
+/// Sizes of text, in millimetres: 3.7 is 10.5 pt, 2.1 is 6 pt.
+const TITLE: f32 = 9.0;
+const LARGEST: f32 = 3.7;
+const SMALLEST: f32 = 2.1;
+/// Room between a value and the lines around it.
+const PADDING: f32 = 1.0;
+/// The frame's distance from the page's edge; the foot stands within it.
+const EDGE: f32 = 7.0;
+const FOOT_HEIGHT: f32 = 11.0;
+const CODE_SIDE: f32 = 22.0;
+const SEE_ANNEX: &str = "（见附页）";
+
+/// What a sealed licence shows, checked.
+#[derive(Clone, Debug)]
+pub struct Shown<'a> {
+    pub sealed: &'a SealedLicence,
+    pub kind: &'a LicenceType,
+    values: BTreeMap<String, FieldValue>,
+    /// The sealed licence's bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl<'a> Shown<'a> {
+    /// Takes a sealed licence apart.
+    ///
+    /// # Errors
+    /// When it is of another type, shows a field that the type does not have, or is not whole: a
+    /// disclosure that its payload does not have, a path that leads elsewhere, a stamp that fails.
+    pub fn of(sealed: &'a SealedLicence, kind: &'a LicenceType) -> Result<Self, WriteError> {
+        let payload = &sealed.payload;
+        if payload.type_code != kind.code.to_string() {
+            return Err(WriteError::OtherType { licence: payload.type_code.clone() });
+        }
+        let manifest = sealed.manifest()?;
+        let suite = manifest.suite;
+        if payload.sd_alg != suite.hash_name()
+            || payload.type_code != manifest.type_code
+            || payload.issuer != manifest.issuer
+        {
+            return Err(WriteError::NotWhole("payload and manifest contradict each other".to_owned()));
+        }
+        let mut values = BTreeMap::new();
+        for field in sealed.fields(suite)? {
+            if !kind.is_disclosure_name(&field.name) {
+                return Err(WriteError::UnknownField(field.name));
+            }
+            values.insert(field.name, field.value);
+        }
+        if sealed.root(suite, manifest.size)? != manifest.root {
+            return Err(WriteError::NotWhole(
+                "its path does not lead to the root under the stamp".to_owned(),
+            ));
+        }
+        // Nobody is trusted here: what fails all the same fails for everybody. Periods and
+        // revocation are judged by whoever verifies the file.
+        let asked = Timestamp::from_millis(i64::MAX / 2);
+        let verdict =
+            check_stamp(&sealed.stamp()?, Protected::Hash(&manifest.data_hash()), &Trust::default(), asked);
+        let needed = ["stampFormat", "signerInSealCertList", "stampSignature", "dataHash"];
+        if let Some(failed) = verdict
+            .checks
+            .iter()
+            .find(|check| check.outcome != Outcome::Ok && needed.contains(&check.name.as_ref()))
+        {
+            return Err(WriteError::NotWhole(format!("{} of its stamp failed", failed.name)));
+        }
+        Ok(Self { sealed, kind, values, bytes: sealed.to_bytes()? })
+    }
+
+    /// First 16 bytes of SHA-256 over the sealed licence and `more`, hexadecimal: a document's number.
+    pub fn document_id(&self, more: &[&[u8]]) -> String {
+        let digest = sha256(&[&[self.bytes.as_slice()], more].concat());
+        hex::encode(digest.first_chunk::<16>().map_or(&digest[..], |first| first.as_slice()))
+    }
+
+    /// Short name and value of everything shown, in the order of GB/T 36903; several holders and the
+    /// items of a list are joined by `^`. Pictures are not among them.
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        let payload = &self.sealed.payload;
+        let value = |name: &str| self.values.get(name).map(|value| value.texts().join("^"));
+        let holder_kinds = self.values.get("certificateHolderTypeCode").map(|codes| {
+            let words = codes.texts().iter().map(|code| match HolderCodeType::parse(code) {
+                Some(kind) => kind.zh(),
+                None => code,
+            });
+            words.collect::<Vec<_>>().join("^")
+        });
+        let common = [
+            ("ZZMC", Some(self.kind.name.clone())),
+            ("ZZLXMC", Some(self.kind.name.clone())),
+            ("ZZLXDM", Some(payload.type_code.clone())),
+            ("ZZBH", value("certificateNumber")),
+            ("ZZBS", Some(payload.id.clone())),
+            ("ZZBFJG", value("certificateIssuingAuthorityName")),
+            ("ZZBFJGDM", Some(payload.issuer.clone())),
+            ("ZZBFRQ", Some(payload.issued.to_string())),
+            ("CZZT", value("certificateHolderName")),
+            ("CZZTDM", value("certificateHolderCode")),
+            ("CZZTDMLX", holder_kinds),
+            ("CZZTDMLXDM", value("certificateHolderTypeCode")),
+            ("ZZYXQQSRQ", Some(payload.valid_from.to_string())),
+            ("ZZYXQJZRQ", payload.valid_until.map(|until| until.to_string())),
+        ];
+        let common = common.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let fields = self.kind.fields.iter().filter(|field| field.kind != FieldKind::Image);
+        let fields = fields.filter_map(|field| Some((field.short.clone(), value(&field.name)?)));
+        common.chain(fields).map(|(name, value)| (name, clean(&value))).collect()
+    }
+
+    /// What a row shows, as it is printed.
+    fn printed(&self, row: &FaceRow) -> Option<String> {
+        let payload = &self.sealed.payload;
+        let texts = || self.values.get(&row.name).map(FieldValue::texts);
+        let text = match row.name.as_str() {
+            "certificateIssuedDate" => printed_day(payload.issued),
+            "certificateEffectiveDate" => printed_day(payload.valid_from),
+            "certificateExpiringDate" => payload.valid_until.map_or_else(|| "长期".to_owned(), printed_day),
+            _ => match row.kind {
+                FieldKind::Date => {
+                    let text = texts()?.concat();
+                    Day::parse(&text).map_or(text, printed_day)
+                }
+                FieldKind::List => texts()?.join("；"),
+                _ => texts()?.join("、"),
+            },
+        };
+        Some(clean(&text))
+    }
+}
+
+/// `2026年02月28日`
+fn printed_day(day: Day) -> String {
+    let text = day.to_string();
+    let mut parts = text.split('-');
+    let mut next = || parts.next().unwrap_or_default();
+    format!("{}年{}月{}日", next(), next(), next())
+}
+
+/// A face that was drawn.
+#[derive(Clone, Debug)]
+pub struct Face {
+    pub drawing: Drawing,
+    pub index: Vec<Indexed>,
+    /// Where the authority's seal belongs on the first page.
+    pub seal_box: MmBox,
+    /// Free room at the foot of every page, above the identifier's line.
+    pub foot: MmBox,
+}
+
+/// Draws what is shown.
+pub fn draw(shown: &Shown<'_>) -> Result<Face, WriteError> {
+    let layout = FaceLayout::of(shown.kind);
+    let mut painter = Painter { shown, drawing: Drawing::default(), index: Vec::new(), annex: Vec::new() };
+    painter.page(&layout);
+    painter.title(&layout)?;
+    let bottom = painter.rows(&layout)?;
+    let annex = std::mem::take(&mut painter.annex);
+    painter.further_pages(&layout, &annex);
+
+    let MmBox { x, y, width, height } = layout.seal_box;
+    // Over authority and dates, the last rows, wherever they have come to stand.
+    let seal_box = MmBox { x, y: (bottom + 4.0 - height).min(y), width, height };
+    let foot = foot(&layout);
+    Ok(Face { drawing: painter.drawing, index: painter.index, seal_box, foot })
+}
+
+fn foot(layout: &FaceLayout) -> MmBox {
+    let side = EDGE + 6.0;
+    let y = layout.page_height - EDGE - FOOT_HEIGHT - 1.0;
+    MmBox { x: side, y, width: layout.page_width - 2.0 * side, height: FOOT_HEIGHT - 3.0 }
+}
+
+struct Painter<'a, 'b> {
+    shown: &'b Shown<'a>,
+    drawing: Drawing,
+    index: Vec<Indexed>,
+    /// Rows that go onto a further page: label, value, short name.
+    annex: Vec<(String, String, String)>,
+}
+
+impl Painter<'_, '_> {
+    /// A new page with frame and identifier.
+    fn page(&mut self, layout: &FaceLayout) {
+        let (width, height) = (layout.page_width, layout.page_height);
+        self.drawing.add_page(width, height);
+        for (inset, pen) in [(EDGE, 0.7), (EDGE + 1.3, 0.2)] {
+            let area = MmBox { x: inset, y: inset, width: width - 2.0 * inset, height: height - 2.0 * inset };
+            self.drawing.outline(area, FRAME, pen);
+        }
+        let foot = foot(layout);
+        let area = MmBox { y: foot.y + foot.height, height: 3.0, ..foot };
+        let text = format!("证照标识　{}", clean(&self.shown.sealed.payload.id));
+        if let Some(fitted) = fit(&text, &area, 2.3, 1.5) {
+            let id = self.drawing.text(area, &fitted, Font::Song, LABEL, true);
+            self.refer("ZZBS", id);
+        }
+    }
+
+    /// Title in the middle, code in the upper right corner.
+    fn title(&mut self, layout: &FaceLayout) -> Result<(), WriteError> {
+        let side = CODE_SIDE + 4.0;
+        let area = MmBox {
+            x: layout.title_box.x + side,
+            width: layout.title_box.width - 2.0 * side,
+            ..layout.title_box
+        };
+        let fitted = fit(&clean(&layout.title), &area, TITLE, 3.0)
+            .ok_or_else(|| WriteError::DoesNotFit(layout.title.clone()))?;
+        let id = self.drawing.text(area, &fitted, Font::Hei, INK, true);
+        self.refer("ZZMC", id);
+        let right = layout.title_box.x + layout.title_box.width;
+        let code = MmBox {
+            x: right - CODE_SIDE,
+            y: layout.title_box.y + layout.title_box.height - CODE_SIDE - 1.0,
+            width: CODE_SIDE,
+            height: CODE_SIDE,
+        };
+        let data = code_path(&self.shown.sealed.payload.id, CODE_SIDE)?;
+        self.drawing.draw(code, Shape::Path { data, colour: [0, 0, 0], stroke: None });
+        Ok(())
+    }
+
+    /// The table; gives its lower edge.
+    fn rows(&mut self, layout: &FaceLayout) -> Result<f32, WriteError> {
+        let Some((first, last)) = layout.rows.first().zip(layout.rows.last()) else {
+            return Ok(layout.title_box.y + layout.title_box.height);
+        };
+        // Rows stand equally far from each other, by the distance of the first two.
+        let gap = layout
+            .rows
+            .get(1)
+            .map_or(0.0, |second| second.value_box.y - first.value_box.y - first.value_box.height);
+        let (left, right) = (first.label_box.x, last.value_box.x + last.value_box.width);
+        let column = first.label_box.x + first.label_box.width;
+        let top = first.value_box.y - gap / 2.0;
+        let mut y = top;
+        for row in &layout.rows {
+            let height = row.value_box.height + gap;
+            if !self.row(row, y + gap / 2.0)? {
+                continue;
+            }
+            if y > top {
+                self.drawing.line(MmBox { x: left, y, width: right - left, height: 0.0 }, RULE, 0.15);
+            }
+            y += height;
+        }
+        self.drawing.line(MmBox { x: column, y: top, width: 0.0, height: y - top }, RULE, 0.15);
+        self.drawing.outline(MmBox { x: left, y: top, width: right - left, height: y - top }, FRAME, 0.35);
+        Ok(y)
+    }
+
+    /// One row at this height; `false` if it has nothing to show.
+    fn row(&mut self, row: &FaceRow, y: f32) -> Result<bool, WriteError> {
+        let inner = |area: MmBox| MmBox { x: area.x + PADDING, y, width: area.width - 2.0 * PADDING, ..area };
+        let (label_box, value_box) = (inner(row.label_box), inner(row.value_box));
+        let short = short_name(&row.name, self.shown.kind).to_owned();
+        if row.kind == FieldKind::Image {
+            let Some(value) = self.shown.values.get(&row.name) else {
+                return Ok(false);
+            };
+            let (format, data, area) =
+                picture(value, value_box).ok_or_else(|| WriteError::Picture(row.name.clone()))?;
+            let id = self.drawing.picture(area, format, data);
+            self.refer(&short, id);
+        } else {
+            let Some(value) = self.shown.printed(row) else {
+                return Ok(false);
+            };
+            let fitted = match fit(&value, &value_box, LARGEST, SMALLEST) {
+                Some(fitted) => fitted,
+                None => {
+                    self.annex.push((row.label.clone(), value, short.clone()));
+                    let size = SMALLEST.max((value_box.height / text::LEADING).min(LARGEST));
+                    Fitted { size, lines: vec![SEE_ANNEX.to_owned()] }
+                }
+            };
+            let id = self.drawing.text(value_box, &fitted, Font::Song, INK, false);
+            self.refer(&short, id);
+        }
+        let label = fit(&clean(&row.label), &label_box, LARGEST, 1.5)
+            .ok_or_else(|| WriteError::DoesNotFit(row.label.clone()))?;
+        self.drawing.text(label_box, &label, Font::Song, LABEL, false);
+        Ok(true)
+    }
+
+    /// Values too long for their box, in full, each under its label.
+    fn further_pages(&mut self, layout: &FaceLayout, annex: &[(String, String, String)]) {
+        let left = layout.title_box.x;
+        let width = layout.title_box.width;
+        let (top, bottom) = (layout.title_box.y, foot(layout).y - 2.0);
+        let step = LARGEST * 1.4;
+        let mut y = bottom;
+        for (label, value, short) in annex {
+            let lines = text::wrap(value, width / LARGEST);
+            let whole =
+                [(label, Font::Hei, LABEL)].into_iter().chain(lines.iter().map(|l| (l, Font::Song, INK)));
+            for (line, font, colour) in whole {
+                if y + step > bottom {
+                    self.page(layout);
+                    y = top;
+                }
+                let area = MmBox { x: left, y, width, height: step };
+                let fitted = Fitted { size: LARGEST, lines: vec![clean(line)] };
+                let id = self.drawing.text(area, &fitted, font, colour, false);
+                if font == Font::Song {
+                    self.refer(short, id);
+                }
+                y += step;
+            }
+            y += step;
+        }
+    }
+
+    fn refer(&mut self, short: &str, object: u32) {
+        let Some(page) = self.drawing.page().map(|page| page.id) else { return };
+        match self.index.iter_mut().find(|datum| datum.name == short) {
+            Some(datum) => datum.objects.push((page, object)),
+            None => self.index.push(Indexed { name: short.to_owned(), objects: vec![(page, object)] }),
+        }
+    }
+}
+
+/// Short name of a row, in metadata and data index.
+fn short_name<'k>(name: &'k str, kind: &'k LicenceType) -> &'k str {
+    match name {
+        "certificateNumber" => "ZZBH",
+        "certificateHolderName" => "CZZT",
+        "certificateHolderCode" => "CZZTDM",
+        "certificateHolderTypeCode" => "CZZTDMLXDM",
+        "certificateIssuingAuthorityName" => "ZZBFJG",
+        "certificateIssuedDate" => "ZZBFRQ",
+        "certificateEffectiveDate" => "ZZYXQQSRQ",
+        "certificateExpiringDate" => "ZZYXQJZRQ",
+        _ => kind.field(name).map_or(name, |field| &field.short),
+    }
+}
+
+/// Format, bytes and place of a picture, as large as its proportions allow, at the left of its box.
+fn picture(value: &FieldValue, area: MmBox) -> Option<(&'static str, Vec<u8>, MmBox)> {
+    let data = STANDARD.decode(value.texts().concat()).ok()?;
+    let format = if data.starts_with(b"\x89PNG") { "PNG" } else { "JPEG" };
+    let size = imagesize::blob_size(&data).ok()?;
+    let (width, height) = (size.width.max(1) as f32, size.height.max(1) as f32);
+    let scale = (area.width / width).min(area.height / height);
+    let place = MmBox { width: width * scale, height: height * scale, ..area };
+    Some((format, data, place))
+}
+
+/// A QR code of `text` as one filled path of this side, in millimetres.
+fn code_path(text: &str, side: f32) -> Result<String, WriteError> {
+    let code = qrcode::QrCode::new(text).map_err(|_| WriteError::DoesNotFit(text.to_owned()))?;
+    let count = code.width();
+    let module = side / count as f32;
+    let mut data = String::new();
+    for (row, modules) in code.to_colors().chunks(count).enumerate() {
+        let (top, bottom) = (mm(row as f32 * module), mm((row + 1) as f32 * module));
+        let mut at = 0;
+        // Dark modules side by side are one rectangle: no seams when it is drawn.
+        for run in modules.chunk_by(|a, b| a == b) {
+            let (left, right) = (mm(at as f32 * module), mm((at + run.len()) as f32 * module));
+            at += run.len();
+            if run.first() == Some(&qrcode::Color::Dark) {
+                data.push_str(&format!(
+                    "M {left} {top} L {right} {top} L {right} {bottom} L {left} {bottom} C "
+                ));
+            }
+        }
+    }
+    Ok(data.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Another maker's reader takes our OFD files: `sofd` (crate sofd-cli) verifies and renders them.
+//!
+//! The files are made through the command line, from seals and keys that `init` laid down. The tool
+//! is looked for in `target/tools/bin`, where `tests/run` installs it, and on the path; without it, and
+//! without a Chinese font for the pictures, a test says that it skips.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, OnceLock};
+
+use licence_node::cli::setup::City;
+use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
+use licence_node::licence::{Catalogue, Record, Region};
+use licence_node::pki::Certificate;
+use licence_node::seal::batch::Voice;
+use licence_node::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use licence_node::time::{Clock, SystemClock};
+
+use super::child;
+
+/// The business licence.
+const TYPE: &str = "11100000MB0143028R001";
+
+/// A city's seals, and a folder for what is made.
+struct Desk {
+    dir: tempfile::TempDir,
+    record: Record,
+}
+
+impl Desk {
+    fn new() -> &'static Self {
+        static DESK: OnceLock<Desk> = OnceLock::new();
+        DESK.get_or_init(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let random = SystemRandom::new();
+            let city = dir.path().join("city");
+            City::create(Region::TIANJIN, &city, Suite::Sm2Sm3, SystemClock.now(), &random).unwrap();
+            let record = child::records(21, 0..1_000)
+                .into_iter()
+                .find(|record| record.type_code.as_str() == TYPE && record.fields.len() > 6)
+                .unwrap();
+            let desk = Self { dir, record };
+            std::fs::write(desk.path("whole.licence.json"), desk.cut(&|_| true).to_bytes().unwrap()).unwrap();
+            let few = ["certificateHolderName", "certificateNumber", "legalRepresentative", "businessScope"];
+            let cut = desk.cut(&|name| few.contains(&name));
+            std::fs::write(desk.path("cut.licence.json"), cut.to_bytes().unwrap()).unwrap();
+            desk
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn seal_file(&self, owner: &str, name: &str) -> PathBuf {
+        self.path("city").join("seals").join(owner).join(name)
+    }
+
+    fn cut(&self, show: &dyn Fn(&str) -> bool) -> SealedLicence {
+        let issuer = self.record.issuer_code.as_str();
+        let certificate = std::fs::read(self.seal_file(issuer, "certificate.pem")).unwrap();
+        let key = SealingKey {
+            seal: std::fs::read(self.seal_file(issuer, "seal.esl")).unwrap().into(),
+            certificate: Certificate::from_pem_all(&certificate).unwrap().remove(0).der().into(),
+            signer: Arc::new(PrivateKey::read(&self.seal_file(issuer, "key.pem")).unwrap()),
+            voice: Voice::Issuer,
+        };
+        let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), Secret::from_bytes([7; 32]));
+        let (catalogue, random) = (Catalogue::embedded().unwrap(), SystemRandom::new());
+        let records = vec![self.record.clone()];
+        let (batch, impression) =
+            SealedBatch::seal(records, catalogue, &key, &salt_key, SystemClock.now(), &random).unwrap();
+        batch.licence(0, catalogue, &impression, &salt_key, show).unwrap()
+    }
+
+    /// Runs `licence-node ofd WORDS… --seal … --cert … --key … --out OUT`; words with a dot are files here.
+    fn make(&self, words: &[&str], owner: &str, seal: bool, out: &str) -> PathBuf {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_licence-node"));
+        command.current_dir(self.dir.path()).arg("ofd").args(words);
+        if seal {
+            command.arg("--seal").arg(self.seal_file(owner, "seal.esl"));
+        }
+        command.arg("--cert").arg(self.seal_file(owner, "certificate.pem"));
+        command.arg("--key").arg(self.seal_file(owner, "key.pem")).args(["--out", out]);
+        let ran = command.output().unwrap();
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        self.path(out)
+    }
+
+    fn licence(&self) -> PathBuf {
+        self.make(&["make", "whole.licence.json"], self.record.issuer_code.as_str(), true, "licence.ofd")
+    }
+
+    fn copy(&self) -> PathBuf {
+        let words = [
+            "copy",
+            "cut.licence.json",
+            "--purpose",
+            "办理道路运输经营许可",
+            "--recipient",
+            "天津市交通运输委员会（示例）",
+            "--by",
+            "天津市电子证照库（示例）",
+            "--expires",
+            "2199-12-31",
+        ];
+        self.make(&words, "attestation", true, "copy.ofd")
+    }
+}
+
+/// The other reader.
+fn sofd() -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/sofd");
+    let found = [here, PathBuf::from("sofd")]
+        .into_iter()
+        .find(|tool| Command::new(tool).arg("--version").output().is_ok_and(|ran| ran.status.success()));
+    if found.is_none() {
+        println!("skipped: sofd is not here (tests/run installs it)");
+    }
+    found
+}
+
+fn run(tool: &Path, words: &[&str], file: &Path) -> Output {
+    Command::new(tool).args(["--locale", "en-US"]).args(words).arg(file).output().unwrap()
+}
+
+/// What it says of each signature.
+fn verdicts(tool: &Path, file: &Path) -> Vec<String> {
+    let ran = run(tool, &["verify"], file);
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let lines = text.lines().filter_map(|line| line.split_once("Signature.xml: ")).map(|(_, word)| word);
+    lines.map(str::to_owned).collect()
+}
+
+/// Renders a page; the share of its pixels that are red, that are dark, and that are blank.
+fn picture(tool: &Path, file: &Path, page: usize) -> [f64; 3] {
+    let number = page.to_string();
+    let out = file.with_extension(format!("{page}.png"));
+    let words = ["render", "--page", number.as_str(), "--dpi", "100", "--output", out.to_str().unwrap()];
+    let ran = run(tool, &words, file);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let bytes = std::io::BufReader::new(std::fs::File::open(&out).unwrap());
+    let mut decoder = png::Decoder::new(bytes);
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    let samples = info.color_type.samples();
+    assert!(samples >= 3, "{:?}", info.color_type);
+    let share = |is: &dyn Fn(&[u8]) -> bool| {
+        let pixels = pixels[..info.buffer_size()].chunks(samples);
+        let all = pixels.len() as f64;
+        pixels.filter(|pixel| is(pixel)).count() as f64 / all
+    };
+    [
+        share(&|p| p[0] > 150 && p[1] < 120 && p[2] < 120),
+        share(&|p| p[..3].iter().all(|v| *v < 90)),
+        share(&|p| p[..3].iter().all(|v| *v > 250)),
+    ]
+}
+
+#[test]
+fn another_reader_verifies_a_licence_and_a_copy_and_shows_text_and_seal() {
+    let desk = Desk::new();
+    let (licence, copy) = (desk.licence(), desk.copy());
+    let Some(tool) = sofd() else { return };
+    for file in [&licence, &copy] {
+        assert_eq!(verdicts(&tool, file), ["Valid"], "{}", file.display());
+        let [red, dark, blank] = picture(&tool, file, 0);
+        assert!(red > 0.001 && dark > 0.005 && blank > 0.5, "{}: {red} {dark} {blank}", file.display());
+    }
+    let found = run(&tool, &["search", "--query", desk.record.holders[0].name()], &licence);
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+#[test]
+fn another_reader_verifies_several_signatures_and_a_straddling_one() {
+    let desk = Desk::new();
+    let issuer = desk.record.issuer_code.as_str();
+    desk.licence();
+    let second =
+        desk.make(&["seal", "licence.ofd", "--page", "1", "--at", "20,240"], "attestation", true, "two.ofd");
+    let third = desk.make(&["seal", "two.ofd", "--lock", "--at", "85,240"], issuer, true, "three.ofd");
+    desk.make(&["seal", "licence.ofd", "--plain"], issuer, false, "plain.ofd");
+    let Some(tool) = sofd() else { return };
+    assert_eq!(verdicts(&tool, &second), ["Valid", "Valid"]);
+    assert_eq!(verdicts(&tool, &third), ["Valid", "Valid", "Valid"]);
+    let [red, ..] = picture(&tool, &third, 0);
+    assert!(red > 0.003, "{red}");
+}
