@@ -12,13 +12,14 @@
 //! | 4 | `store`, `accesslog`, `ofd` | where licences lie · the tamper-evident record · OFD files |
 //! | 3 | `seal`, `evidence` | seals, sealed batches, reports · tokens, request signatures, receipts, status statements, directories |
 //! | 2 | `licence`, `pki`, `durable` | what a licence is · certificates, paths, revocation · append-only files, journal |
-//! | 1 | `crypto`, `merkle`, `config`, `time` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days |
+//! | 1 | `crypto`, `merkle`, `config`, `time`, `drawing` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days · outlines, SVG, PNG |
 
 pub mod accesslog;
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod crypto;
+pub mod drawing;
 pub mod durable;
 pub mod evidence;
 pub mod exchange;
