@@ -18,7 +18,7 @@ use crate::pki::issue::{Authority, Name, Profile, Request, Revocation, Validity}
 use crate::pki::{Certificate, RevocationReason};
 use crate::rules::{Registration, Role};
 use crate::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
-use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, create, default_picture};
+use crate::seal::ses::{CertList, SealKind, SealSpec, create, draw};
 use crate::time::Timestamp;
 
 /// Life of everything that is made here, in days.
@@ -255,7 +255,7 @@ impl City {
                 created: self.now,
                 valid_from: from,
                 valid_until: validity.not_after,
-                picture: Picture { kind: "PNG".to_owned(), data: default_picture(), width: 40, height: 40 },
+                picture: draw(&owner, None)?.picture(),
             };
             fs::write(folder.join("seal.esl"), create(&spec, maker.der(), &maker_key)?)?;
             fs::write(folder.join("certificate.pem"), pem_encode("CERTIFICATE", certificate.der())?)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::batch::{SealImpression, Voice};
 use super::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
-use super::ses::{CertList, Picture, SealKind, SealSpec, create, default_picture};
+use super::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
 use super::statement::StatusStatement;
 use super::trust::Trust;
 use super::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
@@ -121,7 +121,7 @@ impl City {
 
     /// With the plain ring as its seals' picture.
     pub fn pictured(suite: Suite, region: &str, keys: Keys<'_>) -> Self {
-        let picture = Picture { kind: "PNG".into(), data: default_picture(), width: 40, height: 40 };
+        let picture = Picture { kind: "PNG".into(), data: plain_ring(), width: 40, height: 40 };
         Self::new(suite, region, keys, picture)
     }
 

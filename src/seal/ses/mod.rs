@@ -15,21 +15,24 @@
 //! | `parse` | what the bytes say |
 //! | `make` | a new seal; a stamp from its parts, byte for byte |
 //! | `verify` | the checks, by name |
-//! | `picture` | the plain red ring for a seal without a picture |
+//! | `picture` | the round red seal that is drawn when no picture is given; what counts as a picture |
 
 mod make;
 mod parse;
 mod picture;
+#[cfg(test)]
+pub mod plain_ring;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use make::{SealKind, SealSpec, assemble, assemble_with_time, create, to_sign};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
-pub use picture::default_picture;
+pub use picture::{Drawn, draw, given};
 pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_certificate, check_seal, check_stamp};
 
 use crate::crypto::CryptoError;
+use crate::drawing::DrawingError;
 use crate::pki::asn1::Fault;
 
 /// Largest seal that is read, in bytes.
@@ -62,6 +65,10 @@ pub enum SesError {
     CriticalExtension(String),
     #[error("cannot be written: {0}")]
     Unwritable(&'static str),
+    #[error("the picture: {0}")]
+    Picture(&'static str),
+    #[error("the picture: {0}")]
+    Drawing(#[from] DrawingError),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
 }
@@ -78,6 +85,7 @@ impl SesError {
             Self::CertListKind(_) => "ses.certListKind",
             Self::CriticalExtension(_) => "ses.criticalExtension",
             Self::Unwritable(_) => "ses.unwritable",
+            Self::Picture(_) | Self::Drawing(_) => "ses.picture",
             Self::Crypto(_) => "crypto",
         }
     }

@@ -14,7 +14,7 @@ use crate::durable::{Disk, RealDisk};
 use crate::licence::{Catalogue, Generator, Holder, HolderCodeType, Identifier, Record, Region, State};
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
 use crate::seal::batch::{SealImpression, Voice};
-use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, create, default_picture};
+use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
 use crate::seal::{SealedBatch, SealingKey};
 use crate::time::Timestamp;
 
@@ -49,7 +49,7 @@ fn sealing_key() -> &'static SealingKey {
             created: NOW,
             valid_from: NOW,
             valid_until: NOW.plus_secs(1_000_000),
-            picture: Picture { kind: "PNG".into(), data: default_picture(), width: 40, height: 40 },
+            picture: Picture { kind: "PNG".into(), data: plain_ring(), width: 40, height: 40 },
         };
         SealingKey {
             seal: create(&spec, &maker_certificate, &maker).unwrap().into(),
