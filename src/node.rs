@@ -12,11 +12,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::accesslog::{Access, AccessLog, LogSettings, Outcome, VerifierKey};
 use crate::api::{self, settings::ListenSettings, tls};
 use crate::config::Layers;
-use crate::crypto::{Ed25519Signer, PrivateKey, Random, Secret, Signer, Suite, pem_decode};
+use crate::crypto::{
+    Ed25519Signer, KeySource, PassphraseSource, Random, Secret, Signer, Suite, open_signer, pem_decode,
+    read_key_pem,
+};
 use crate::durable::{DirLock, RealDisk};
 use crate::evidence::Directory;
 use crate::exchange::reconcile::{Reconciled, reconcile};
@@ -73,12 +77,16 @@ pub struct Files {
     pub client_crls: PathBuf,
     /// With it the node signs tokens, receipts and statements (ES256).
     pub node_certificate: PathBuf,
-    pub node_key: PathBuf,
+    /// A file, or a `pkcs11:` URI.
+    pub node_key: KeySource,
     /// Ed25519 key of the log's checkpoints.
     pub log_key: PathBuf,
     /// 64 hexadecimal digits; everything at rest is under it.
     pub master_key: PathBuf,
-    /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` likewise.
+    /// Passphrase of the key files that are encrypted.
+    pub key_passphrase: Option<PassphraseSource>,
+    /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` likewise. In place of
+    /// `key.pem` there may be `key.uri`, a `pkcs11:` URI.
     pub seals: PathBuf,
     /// The trust folder.
     pub trust: PathBuf,
@@ -105,13 +113,21 @@ impl Default for Files {
             client_anchors: "certs/client-anchors".into(),
             client_crls: "certs/client-crls".into(),
             node_certificate: "certs/node.pem".into(),
-            node_key: "keys/node.key.pem".into(),
+            node_key: KeySource::File("keys/node.key.pem".into()),
             log_key: "keys/log.key.pem".into(),
             master_key: "keys/master.key".into(),
+            key_passphrase: None,
             seals: "seals".into(),
             trust: "trust".into(),
             directories: "directories".into(),
         }
+    }
+}
+
+impl Files {
+    /// A key file, decrypted.
+    fn key_pem(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+        read_key_pem(path, self.key_passphrase.as_ref()).map_err(|why| at(path, why))
     }
 }
 
@@ -135,7 +151,6 @@ impl NodeSettings {
             &mut files.client_anchors,
             &mut files.client_crls,
             &mut files.node_certificate,
-            &mut files.node_key,
             &mut files.log_key,
             &mut files.master_key,
             &mut files.seals,
@@ -144,6 +159,8 @@ impl NodeSettings {
         ] {
             *path = base.join(&path);
         }
+        files.node_key = files.node_key.clone().under(&base);
+        files.key_passphrase = files.key_passphrase.take().map(|source| source.under(&base));
         for peer in &mut settings.peers {
             peer.anchors = base.join(&peer.anchors);
         }
@@ -175,8 +192,8 @@ impl NodeSettings {
 
     fn log_signer(&self) -> Result<Ed25519Signer, Error> {
         let path = &self.files.log_key;
-        let pem = std::fs::read(path).map_err(|why| at(path, why))?;
-        let der = pem_decode("PRIVATE KEY", &pem).map_err(|why| at(path, why))?;
+        let pem = self.files.key_pem(path)?;
+        let der = Zeroizing::new(pem_decode("PRIVATE KEY", &pem).map_err(|why| at(path, why))?);
         Ed25519Signer::from_pkcs8(&der).map_err(|why| at(path, why))
     }
 }
@@ -244,7 +261,7 @@ impl Node {
             registry: store.clone(),
             log: Arc::new(log),
             keys: NodeKeys {
-                signer: Arc::new(key_for(&files.node_key, &node_certificate)?),
+                signer: key_for(&files.node_key, files, &node_certificate)?,
                 certificate: node_certificate.der().to_vec(),
                 tls_certificate: tls_certificate.der().to_vec(),
             },
@@ -276,7 +293,7 @@ impl Node {
     pub fn serve_on(self, socket: TcpListener) -> Result<RunningNode, Error> {
         let files = &self.settings.files;
         let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
-        let tls = tls::server_config(&read(&files.tls_certificate)?, &read(&files.tls_key)?)?;
+        let tls = tls::server_config(&read(&files.tls_certificate)?, &files.key_pem(&files.tls_key)?)?;
         let node = Arc::new(self);
         let (ready, started) = mpsc::channel();
         let served = Arc::clone(&node);
@@ -430,7 +447,7 @@ fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let certificate = one_certificate(&path.join("certificate.pem"))?;
-        let signer = key_for(&path.join("key.pem"), &certificate)?;
+        let signer = key_for(&seal_key(&path)?, &settings.files, &certificate)?;
         if signer.suite() == Suite::P256Sha256 && !settings.allow_p256_seals {
             return Err(at(
                 &path,
@@ -442,7 +459,7 @@ fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
         let key = SealingKey {
             seal: std::fs::read(&seal).map_err(|why| at(&seal, why))?.into(),
             certificate: certificate.der().into(),
-            signer: Arc::new(signer),
+            signer,
             voice,
         };
         match voice {
@@ -458,7 +475,8 @@ fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
 fn peers(settings: &NodeSettings) -> Result<Peers, Error> {
     let files = &settings.files;
     let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
-    let identity = ClientIdentity { certificate: read(&files.tls_certificate)?, key: read(&files.tls_key)? };
+    let key = files.key_pem(&files.tls_key)?.to_vec();
+    let identity = ClientIdentity { certificate: read(&files.tls_certificate)?, key };
     let mut peers = Vec::new();
     for peer in &settings.peers {
         let anchors = read(&peer.anchors)?;
@@ -467,10 +485,24 @@ fn peers(settings: &NodeSettings) -> Result<Peers, Error> {
     Ok(Peers::new(&peers, &identity, Duration::from_millis(settings.exchange.peer_timeout_ms))?)
 }
 
-fn key_for(path: &Path, certificate: &Certificate) -> Result<PrivateKey, Error> {
-    let key = PrivateKey::read(path).map_err(|why| at(path, why))?;
+/// Where the key of a seal's folder is: `key.pem`, or what `key.uri` says.
+fn seal_key(folder: &Path) -> Result<KeySource, Error> {
+    let file = folder.join("key.uri");
+    match std::fs::read_to_string(&file) {
+        Ok(uri) => {
+            let source: KeySource = uri.trim().parse().map_err(|why| at(&file, why))?;
+            Ok(source.under(folder))
+        }
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(KeySource::File(folder.join("key.pem"))),
+        Err(why) => Err(at(&file, why)),
+    }
+}
+
+fn key_for(source: &KeySource, files: &Files, certificate: &Certificate) -> Result<Arc<dyn Signer>, Error> {
+    let told = |why: &dyn std::fmt::Display| Error::from(format!("{source}: {why}"));
+    let key = open_signer(source, files.key_passphrase.as_ref()).map_err(|why| told(&why))?;
     if certificate.public_key()? != key.public_key() {
-        return Err(at(path, format!("not the key of \"{}\"", certificate.subject())));
+        return Err(told(&format!("not the key of \"{}\"", certificate.subject())));
     }
     Ok(key)
 }

@@ -12,7 +12,9 @@ use sm2::dsa::{SigningKey as Sm2SigningKey, VerifyingKey as Sm2VerifyingKey};
 use sm2::elliptic_curve::zeroize::Zeroizing;
 use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 
-use super::{CryptoError, Digest, Random, SM2_USER_ID, Suite, pem_decode, pem_encode};
+use super::{
+    CryptoError, Digest, PassphraseSource, Random, SM2_USER_ID, Suite, pem_decode, pem_encode, read_key_pem,
+};
 
 /// DER of a SubjectPublicKeyInfo up to the 65 bytes of the point, for both curves (RFC 5480; GB/T 35276).
 const SPKI_P256: [u8; 26] = [
@@ -22,6 +24,19 @@ const SPKI_P256: [u8; 26] = [
 const SPKI_SM2: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81,
     0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
+];
+
+/// What enters ZA between the user id and the public key: a, b, and the generator of the curve of SM2
+/// (GB/T 32918.5).
+const SM2_PARAMETERS: [u8; 128] = [
+    0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0x28, 0xe9,
+    0xfa, 0x9e, 0x9d, 0x9f, 0x5e, 0x34, 0x4d, 0x5a, 0x9e, 0x4b, 0xcf, 0x65, 0x09, 0xa7, 0xf3, 0x97, 0x89,
+    0xf5, 0x15, 0xab, 0x8f, 0x92, 0xdd, 0xbc, 0xbd, 0x41, 0x4d, 0x94, 0x0e, 0x93, 0x32, 0xc4, 0xae, 0x2c,
+    0x1f, 0x19, 0x81, 0x19, 0x5f, 0x99, 0x04, 0x46, 0x6a, 0x39, 0xc9, 0x94, 0x8f, 0xe3, 0x0b, 0xbf, 0xf2,
+    0x66, 0x0b, 0xe1, 0x71, 0x5a, 0x45, 0x89, 0x33, 0x4c, 0x74, 0xc7, 0xbc, 0x37, 0x36, 0xa2, 0xf4, 0xf6,
+    0x77, 0x9c, 0x59, 0xbd, 0xce, 0xe3, 0x6b, 0x69, 0x21, 0x53, 0xd0, 0xa9, 0x87, 0x7c, 0xc6, 0x2a, 0x47,
+    0x40, 0x02, 0xdf, 0x32, 0xe5, 0x21, 0x39, 0xf0, 0xa0,
 ];
 
 /// A signature value: r and s, 32 bytes each.
@@ -140,6 +155,21 @@ impl PublicKey {
         [prefix.as_slice(), self.point.as_slice()].concat()
     }
 
+    /// The 32 bytes that a signature is over: SHA-256 of the message, or e = SM3(ZA ‖ message) with
+    /// [`SM2_USER_ID`] in ZA (GB/T 32918.2).
+    pub fn digest_to_sign(&self, message: &[u8]) -> Digest {
+        match self.suite {
+            Suite::P256Sha256 => self.suite.hash(&[message]),
+            Suite::Sm2Sm3 => {
+                let id = SM2_USER_ID.as_bytes();
+                let bits = u16::try_from(id.len() * 8).unwrap_or_default().to_be_bytes();
+                let (_, coordinates) = self.point.split_at(1);
+                let za = self.suite.hash(&[&bits, id, &SM2_PARAMETERS, coordinates]);
+                self.suite.hash(&[&za, message])
+            }
+        }
+    }
+
     /// Verifies over `message`; SM2 hashes ZA with [`SM2_USER_ID`] before it (GB/T 32918.2).
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), CryptoError> {
         match self.suite {
@@ -233,10 +263,9 @@ impl PrivateKey {
         pem_encode("PRIVATE KEY", pkcs8).map(Zeroizing::new)
     }
 
-    /// Reads a PEM file.
-    pub fn read(path: &Path) -> std::io::Result<Self> {
-        let pem = Zeroizing::new(std::fs::read(path)?);
-        Self::from_pem(&pem).map_err(|why| std::io::Error::new(std::io::ErrorKind::InvalidData, why))
+    /// Reads a PEM file; `passphrase` is needed only if it is encrypted.
+    pub fn read(path: &Path, passphrase: Option<&PassphraseSource>) -> Result<Self, CryptoError> {
+        Self::from_pem(&read_key_pem(path, passphrase)?)
     }
 }
 
@@ -310,6 +339,19 @@ mod tests {
         let signature = Signature::from_der_or_raw(&raw.unwrap()).unwrap();
         key.verify(b"message digest", &signature).unwrap();
         assert_eq!(key.verify(b"message digesT", &signature), Err(CryptoError::SignatureInvalid));
+    }
+
+    #[test]
+    fn a_signature_over_the_digest_is_one_over_the_message() {
+        use sm2::dsa::signature::hazmat::PrehashSigner;
+        let one = key(Suite::Sm2Sm3);
+        let Inner::Sm2(secret) = &one.inner else { panic!() };
+        let signature: sm2::dsa::Signature =
+            secret.sign_prehash(&one.public_key().digest_to_sign(b"message digest")).unwrap();
+        let signature = Signature::from_raw(signature.to_bytes().into());
+        one.public_key().verify(b"message digest", &signature).unwrap();
+        let p256 = key(Suite::P256Sha256);
+        assert_eq!(p256.public_key().digest_to_sign(b"m"), crate::crypto::sha256(&[b"m"]));
     }
 
     #[test]

@@ -2,26 +2,36 @@
 //!
 //! No other room names an algorithm. A [`Suite`] is chosen once per seal or certificate and fixes
 //! hash, curve and object identifiers together, so that no caller can mix SM3 with P-256. Signing
-//! goes through the [`Signer`] trait, which a certified cryptographic machine can stand behind;
-//! verifying takes a [`PublicKey`]. ring does P-256, Ed25519, SHA-256, HMAC and AES-256-GCM;
+//! goes through the [`Signer`] trait: [`open_signer`] gives one from a key file, plain or encrypted, or
+//! from a certified cryptographic machine behind PKCS#11; verifying takes a [`PublicKey`]. ring does P-256, Ed25519, SHA-256, HMAC and AES-256-GCM;
 //! RustCrypto's `sm2` and `sm3` do the ShangMi algorithms, because signing there is constant-time
 //! by design (the faster alternative is not).
 
 mod aead;
 mod ed25519;
 mod jws;
+mod key_file;
+mod key_source;
 mod keys;
+mod passphrase;
 mod pem;
+mod pkcs11;
 mod random;
 mod suite;
+mod token_uri;
 
 pub use aead::{AeadKey, SECRET_LEN, Secret};
 pub use ed25519::{Ed25519Public, Ed25519Signer};
 pub use jws::{Jws, JwsHeader};
+pub use key_file::read_key_pem;
+pub use key_source::{KeySource, open_signer};
 pub use keys::{KeyFile, PrivateKey, PublicKey, Signature, Signer};
+pub use passphrase::{Passphrase, PassphraseSource};
 pub use pem::{pem_decode, pem_decode_all, pem_encode};
+pub use pkcs11::TokenSigner;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use suite::{SM2_USER_ID, Suite};
+pub use token_uri::TokenUri;
 
 /// A 32-byte digest: SHA-256 or SM3.
 pub type Digest = [u8; 32];
@@ -49,6 +59,28 @@ pub enum CryptoError {
     Pem(&'static str),
     #[error("not a compact JWS of type {0}: {1}")]
     Jws(&'static str, &'static str),
+    #[error("the key file cannot be read: {0}")]
+    KeyFile(String),
+    #[error("the key's encryption is not accepted: {0}")]
+    KeyEncryption(&'static str),
+    #[error("the key is encrypted, and no passphrase was given")]
+    PassphraseNeeded,
+    #[error("the passphrase does not open the key")]
+    PassphraseWrong,
+    #[error("no passphrase from {0}")]
+    PassphraseSource(String),
+    #[error("not a pkcs11: URI of one key (RFC 7512): {0}")]
+    TokenUri(&'static str),
+    #[error("the PKCS#11 library {0}")]
+    TokenModule(String),
+    #[error("token: {0}")]
+    TokenNotFound(&'static str),
+    #[error("key in the token: {0}")]
+    TokenKey(&'static str),
+    #[error("PIN of the token: {0}")]
+    TokenPin(&'static str),
+    #[error("the token: {0}")]
+    TokenDevice(String),
 }
 
 /// SHA-256 over the concatenation of `parts`.

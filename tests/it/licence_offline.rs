@@ -336,7 +336,7 @@ fn forged(home: &Home, sealer: Option<&str>, voice: Voice) -> SealedLicence {
     let key = SealingKey {
         seal: read("seal.esl").into(),
         certificate: certificate.der().into(),
-        signer: Arc::new(PrivateKey::read(&folder.join("key.pem")).unwrap()),
+        signer: Arc::new(PrivateKey::read(&folder.join("key.pem"), None).unwrap()),
         voice,
     };
     let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), Secret::from_bytes([7; 32]));

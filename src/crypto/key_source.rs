@@ -1,0 +1,72 @@
+//! Where a private key is: in a file, or in a token that never gives it out.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CryptoError, PassphraseSource, PrivateKey, Signer, TokenSigner, TokenUri};
+
+/// A path, or a `pkcs11:` URI.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum KeySource {
+    /// PKCS#8 in PEM, plain or encrypted.
+    File(PathBuf),
+    Token(TokenUri),
+}
+
+impl KeySource {
+    /// Relative files are meant from `base`.
+    pub fn under(self, base: &Path) -> Self {
+        match self {
+            Self::File(path) => Self::File(base.join(path)),
+            Self::Token(uri) => Self::Token(uri.under(base)),
+        }
+    }
+}
+
+/// The one way to a key that signs. `passphrase` is for an encrypted file; a token's PIN is named in
+/// its URI, because a wrong one may lock the token.
+pub fn open_signer(
+    source: &KeySource,
+    passphrase: Option<&PassphraseSource>,
+) -> Result<Arc<dyn Signer>, CryptoError> {
+    Ok(match source {
+        KeySource::File(path) => Arc::new(PrivateKey::read(path, passphrase)?),
+        KeySource::Token(uri) => Arc::new(TokenSigner::open(uri)?),
+    })
+}
+
+impl FromStr for KeySource {
+    type Err = CryptoError;
+
+    fn from_str(text: &str) -> Result<Self, CryptoError> {
+        if text.starts_with("pkcs11:") { text.parse().map(Self::Token) } else { Ok(Self::File(text.into())) }
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Token(uri) => write!(f, "{uri}"),
+        }
+    }
+}
+
+impl TryFrom<String> for KeySource {
+    type Error = CryptoError;
+
+    fn try_from(text: String) -> Result<Self, CryptoError> {
+        text.parse()
+    }
+}
+
+impl From<KeySource> for String {
+    fn from(source: KeySource) -> Self {
+        source.to_string()
+    }
+}
