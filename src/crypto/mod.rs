@@ -3,11 +3,15 @@
 //! No other room names an algorithm. A [`Suite`] is chosen once per seal or certificate and fixes
 //! hash, curve and object identifiers together, so that no caller can mix SM3 with P-256. Signing
 //! goes through the [`Signer`] trait: [`open_signer`] gives one from a key file, plain or encrypted, or
-//! from a certified cryptographic machine behind PKCS#11; verifying takes a [`PublicKey`]. ring does P-256, Ed25519, SHA-256, HMAC and AES-256-GCM;
+//! from a certified cryptographic machine behind PKCS#11. Verifying takes a [`PublicKey`]; certificates
+//! and revocation lists, whose kind of key is for others to choose, are verified with a
+//! [`CertificateKey`] of a wider, closed list. ring does P-256, P-384, RSA, Ed25519, SHA-2, HMAC and
+//! AES-256-GCM;
 //! RustCrypto's `sm2` and `sm3` do the ShangMi algorithms, because signing there is constant-time
 //! by design (the faster alternative is not).
 
 mod aead;
+mod certificate_key;
 mod ed25519;
 mod jws;
 mod key_file;
@@ -21,6 +25,7 @@ mod suite;
 mod token_uri;
 
 pub use aead::{AeadKey, SECRET_LEN, Secret};
+pub use certificate_key::{CertificateKey, SignatureAlgorithm};
 pub use ed25519::{Ed25519Public, Ed25519Signer};
 pub use jws::{Jws, JwsHeader};
 pub use key_file::read_key_pem;
@@ -47,6 +52,8 @@ pub enum CryptoError {
     SignatureFormat,
     #[error("the signature does not verify")]
     SignatureInvalid,
+    #[error("a kind of key or signature that is not supported: {0}")]
+    Unsupported(String),
     #[error("signing failed")]
     Signing,
     #[error("the system gave no randomness")]
