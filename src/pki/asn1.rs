@@ -16,6 +16,7 @@ pub const BOOLEAN: u8 = 0x01;
 pub const INTEGER: u8 = 0x02;
 pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
+pub const NULL: u8 = 0x05;
 pub const OBJECT_IDENTIFIER: u8 = 0x06;
 pub const ENUMERATED: u8 = 0x0a;
 pub const UTF8_STRING: u8 = 0x0c;
@@ -83,8 +84,29 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// Dotted; an arc padded with 0x80 is not DER (X.690 8.19.2).
+    /// Dotted.
     pub fn oid(&self) -> Result<String, Fault> {
+        self.oid_arcs()?;
+        ObjectIdentifier::from_bytes(self.content).map(|oid| oid.to_string()).map_err(|_| Fault::Value)
+    }
+
+    fn check_primitive(&self) -> Result<(), Fault> {
+        match (self.tag, self.content) {
+            (BOOLEAN, _) => self.boolean().map(drop),
+            (INTEGER | ENUMERATED, []) => Err(Fault::Value),
+            (INTEGER | ENUMERATED, [0, next, ..]) if next & 0x80 == 0 => Err(Fault::Value),
+            (INTEGER | ENUMERATED, [0xff, next, ..]) if next & 0x80 != 0 => Err(Fault::Value),
+            (BIT_STRING, [0]) => Ok(()),
+            (BIT_STRING, [unused @ 0..=7, .., last]) if last.trailing_zeros() >= u32::from(*unused) => Ok(()),
+            (BIT_STRING, _) => Err(Fault::Value),
+            (NULL, [_, ..]) => Err(Fault::Value),
+            (OBJECT_IDENTIFIER, _) => self.oid_arcs(),
+            _ => Ok(()),
+        }
+    }
+
+    /// An object identifier ends with the end of an arc, and no arc is padded (X.690 8.19.2).
+    fn oid_arcs(&self) -> Result<(), Fault> {
         let mut begins = true;
         for byte in self.content {
             if begins && *byte == 0x80 {
@@ -92,7 +114,7 @@ impl<'a> Element<'a> {
             }
             begins = byte & 0x80 == 0;
         }
-        ObjectIdentifier::from_bytes(self.content).map(|oid| oid.to_string()).map_err(|_| Fault::Value)
+        if begins && !self.content.is_empty() { Ok(()) } else { Err(Fault::Value) }
     }
 
     pub fn boolean(&self) -> Result<bool, Fault> {
@@ -230,6 +252,38 @@ pub fn whole(bytes: &[u8], tag: u8) -> Result<Element<'_>, Fault> {
     Ok(element)
 }
 
+/// How deep elements may lie in each other where all of a structure is read.
+const MAX_NESTING: usize = 32;
+
+/// Checks that all of `bytes` is DER, down to the last primitive (X.690 8, 10, 11): lengths,
+/// primitive and constructed forms, booleans, integers, bit strings, object identifiers, NULL.
+/// Not looked at are the order in a SET and values written out though they are the default, which
+/// change no meaning, and what lies in an OCTET STRING.
+pub fn strict(bytes: &[u8]) -> Result<(), Fault> {
+    let mut open = vec![Reader::new(bytes)];
+    while let Some(reader) = open.last_mut() {
+        if reader.is_empty() {
+            open.pop();
+            continue;
+        }
+        let element = reader.any()?;
+        let (class, constructed) = (element.tag & 0xc0, element.tag & 0x20 != 0);
+        let is_collection = matches!(element.tag & 0x1f, 0x10 | 0x11);
+        if class == 0 && constructed != is_collection {
+            return Err(Fault::Tag);
+        }
+        if constructed {
+            if open.len() >= MAX_NESTING {
+                return Err(Fault::TooMuch);
+            }
+            open.push(element.inside());
+        } else if class == 0 {
+            element.check_primitive()?;
+        }
+    }
+    Ok(())
+}
+
 /// One element with the concatenation of `parts` as its content.
 pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -317,6 +371,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_der_is_der_to_the_last_primitive() {
+        let good = [
+            "30 06 0101ff 020100",
+            "30 00",
+            "03 02 0780",
+            "03 01 00",
+            "a0 03 020180",
+            "05 00",
+            "06 03 2a8601",
+            "02 02 ff7f",
+        ];
+        let bad = [
+            "30 03 010101",
+            "30 02 0200",
+            "02 02 007f",
+            "02 02 ff80",
+            "03 02 0781",
+            "03 02 0800",
+            "03 01 07",
+            "05 01 00",
+            "06 01 80",
+            "06 01 aa",
+            "10 00",
+            "24 03 040100",
+            "30 03 0402 00",
+        ];
+        let check = |text: &str| strict(&hex::decode(text.replace(' ', "")).unwrap());
+        for text in good {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        for text in bad {
+            assert!(check(text).is_err(), "{text}");
+        }
+        let nested = |depth| (0..depth).fold(Vec::new(), |inner, _| sequence(&[&inner]));
+        assert_eq!(strict(&nested(MAX_NESTING - 1)), Ok(()));
+        assert_eq!(strict(&nested(MAX_NESTING)), Err(Fault::TooMuch));
+    }
+
+    #[test]
     fn integers_are_minimal_and_not_negative() {
         let read = |content: &[u8]| Element { tag: INTEGER, raw: &[], content }.to_u32();
         assert_eq!(read(&[0]), Ok(0));
@@ -352,6 +445,7 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = strict(&bytes);
             let mut reader = Reader::new(&bytes);
             while let Ok(element) = reader.any() {
                 let _ = (element.to_u32(), element.bits(), element.oid(), element.text(), element.time());

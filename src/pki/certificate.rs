@@ -5,17 +5,23 @@ use std::sync::Arc;
 
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::X509Name;
 
 use super::PkiError;
-use super::asn1::{self, BIT_STRING, Reader, SEQUENCE};
-use crate::crypto::{Digest, PublicKey, Signature, Suite, pem_decode_all, sha256};
+use super::asn1::{self, BIT_STRING, Fault, Reader, SEQUENCE};
+use super::constraints::NameConstraints;
+use super::names::{AlternativeNames, DistinguishedName, GeneralName};
+use super::scope::DistributionPoint;
+use super::verified::Verified;
+use crate::crypto::{
+    CertificateKey, CryptoError, Digest, PublicKey, SignatureAlgorithm, Suite, pem_decode_all, sha256,
+};
 use crate::time::Timestamp;
 
 /// Largest certificate that is looked at, in bytes.
-const MAX_LEN: usize = 64 * 1024;
-
-const OID_EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+const MAX_LEN: usize = 128 * 1024;
+/// Most extensions of one certificate.
+const MAX_EXTENSIONS: usize = 64;
 
 /// `basicConstraints` (RFC 5280 4.2.1.9).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +47,14 @@ pub struct ExtendedKeyUsage {
     pub client_auth: bool,
 }
 
+/// What `authorityKeyIdentifier` says beside the key (RFC 5280 4.2.1.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuthorityKeyId {
+    pub key: Option<Vec<u8>>,
+    /// Whether it names the issuer's certificate by its issuer or serial number too.
+    pub by_certificate: bool,
+}
+
 /// An X.509 certificate: its bytes, and what they say.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parsed>);
@@ -51,7 +65,9 @@ struct Parsed {
     tbs: Vec<u8>,
     signature: Vec<u8>,
     signature_oid: String,
+    algorithm: Result<SignatureAlgorithm, String>,
     subject_der: Vec<u8>,
+    subject_name: DistinguishedName,
     issuer_der: Vec<u8>,
     subject: String,
     issuer: String,
@@ -59,7 +75,9 @@ struct Parsed {
     serial: Vec<u8>,
     not_before: Timestamp,
     not_after: Timestamp,
-    key: Result<PublicKey, String>,
+    is_version_3: bool,
+    spki: Vec<u8>,
+    key: Result<CertificateKey, String>,
     extensions: Extensions,
 }
 
@@ -69,9 +87,14 @@ struct Extensions {
     key_usage: Option<KeyUsage>,
     extended_key_usage: Option<ExtendedKeyUsage>,
     subject_key_id: Option<Vec<u8>>,
-    authority_key_id: Option<Vec<u8>>,
-    name_constraints: bool,
+    authority_key_id: Option<AuthorityKeyId>,
+    alternative_names: Option<AlternativeNames>,
+    name_constraints: Option<Result<NameConstraints, Fault>>,
+    distribution_points: Vec<DistributionPoint>,
+    constrains_policies: bool,
     unknown_critical: Option<String>,
+    /// Object identifiers of all that are critical.
+    critical: Vec<String>,
 }
 
 impl Certificate {
@@ -79,7 +102,7 @@ impl Certificate {
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         let refuse = PkiError::CertificateFormat;
         if der.len() > MAX_LEN {
-            return Err(refuse("longer than 64 KiB"));
+            return Err(refuse("longer than 128 KiB"));
         }
         let outer = SignedParts::read(der)?;
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| refuse("x509-parser refuses it"))?;
@@ -87,13 +110,17 @@ impl Certificate {
             return Err(refuse("bytes follow it"));
         }
         let validity = parsed.validity();
+        let subject_der = parsed.subject().as_raw();
         let extensions = Extensions::read(&parsed)?;
         Ok(Self(Arc::new(Parsed {
             fingerprint: sha256(&[der]),
             tbs: outer.tbs.to_vec(),
             signature: outer.signature.to_vec(),
-            signature_oid: outer.algorithm,
-            subject_der: parsed.subject().as_raw().to_vec(),
+            signature_oid: outer.algorithm.oid,
+            algorithm: outer.algorithm.known,
+            subject_name: DistinguishedName::read(subject_der)
+                .map_err(|_| refuse("its subject is no name"))?,
+            subject_der: subject_der.to_vec(),
             issuer_der: parsed.issuer().as_raw().to_vec(),
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
@@ -101,7 +128,9 @@ impl Certificate {
             serial: parsed.raw_serial().to_vec(),
             not_before: Timestamp::from_secs(validity.not_before.timestamp()),
             not_after: Timestamp::from_secs(validity.not_after.timestamp()),
-            key: public_key(parsed.public_key()),
+            is_version_3: parsed.version() == X509Version::V3,
+            key: CertificateKey::from_spki(parsed.public_key().raw).map_err(unsupported),
+            spki: parsed.public_key().raw.to_vec(),
             extensions,
             der: der.to_vec(),
         })))
@@ -166,9 +195,33 @@ impl Certificate {
         self.0.not_after
     }
 
-    /// The subject's key, or that it is of a kind not supported.
+    /// The subject's key if it is of a suite; other kinds cannot sign seals, tokens or statements.
     pub fn public_key(&self) -> Result<&PublicKey, PkiError> {
+        let other = || self.unsupported("a key of neither suite");
+        self.certificate_key().and_then(|key| key.suite_key().ok_or_else(other))
+    }
+
+    /// The subject's key of any supported kind, for verifying certificates and lists.
+    pub fn certificate_key(&self) -> Result<&CertificateKey, PkiError> {
         self.0.key.as_ref().map_err(|algorithm| self.unsupported(algorithm))
+    }
+
+    /// DER SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &[u8] {
+        &self.0.spki
+    }
+
+    pub fn is_version_3(&self) -> bool {
+        self.0.is_version_3
+    }
+
+    pub fn has_empty_issuer(&self) -> bool {
+        self.0.issuer_der == [SEQUENCE, 0]
+    }
+
+    /// Issuer and subject are the same name (RFC 5280 3.2).
+    pub fn is_self_issued(&self) -> bool {
+        self.0.subject_der == self.0.issuer_der
     }
 
     /// Object identifier of the signature algorithm, dotted.
@@ -197,12 +250,51 @@ impl Certificate {
         self.0.extensions.subject_key_id.as_deref()
     }
 
+    /// Key identifier of the issuer.
     pub fn authority_key_id(&self) -> Option<&[u8]> {
-        self.0.extensions.authority_key_id.as_deref()
+        self.0.extensions.authority_key_id.as_ref()?.key.as_deref()
     }
 
-    pub fn has_name_constraints(&self) -> bool {
-        self.0.extensions.name_constraints
+    /// All of the extension that identifies the issuer's key.
+    pub fn authority_key(&self) -> Option<&AuthorityKeyId> {
+        self.0.extensions.authority_key_id.as_ref()
+    }
+
+    /// The subject, in the form in which names are compared.
+    pub fn subject_name(&self) -> &DistinguishedName {
+        &self.0.subject_name
+    }
+
+    pub fn alternative_names(&self) -> Option<&AlternativeNames> {
+        self.0.extensions.alternative_names.as_ref()
+    }
+
+    /// Whether it is a certificate of the server `name`, a host name or an address. Only its
+    /// alternative names count, and no wildcard (RFC 9525 6).
+    pub fn check_server_name(&self, name: &str) -> Result<(), PkiError> {
+        let named = self.alternative_names().is_some_and(|names| names.has_server(name));
+        let refused =
+            || PkiError::NotThisServer { subject: self.subject().to_owned(), name: name.to_owned() };
+        if named { Ok(()) } else { Err(refused()) }
+    }
+
+    /// Its name constraints, or how they are broken.
+    pub fn name_constraints(&self) -> Option<Result<&NameConstraints, Fault>> {
+        self.0.extensions.name_constraints.as_ref().map(|found| found.as_ref().map_err(|why| *why))
+    }
+
+    pub fn distribution_points(&self) -> &[DistributionPoint] {
+        &self.0.extensions.distribution_points
+    }
+
+    /// Whether it constrains policies, which are not evaluated.
+    pub fn constrains_policies(&self) -> bool {
+        self.0.extensions.constrains_policies
+    }
+
+    /// Whether the extension is there and critical.
+    pub fn is_critical(&self, oid: &str) -> bool {
+        self.0.extensions.critical.iter().any(|critical| critical == oid)
     }
 
     /// The first critical extension that is not understood, dotted.
@@ -210,15 +302,20 @@ impl Certificate {
         self.0.extensions.unknown_critical.as_deref()
     }
 
-    /// Verifies this certificate's signature with its issuer's key.
-    pub fn verify_signature(&self, issuer: &PublicKey) -> Result<(), PkiError> {
-        let invalid = || PkiError::SignatureInvalid { subject: self.subject().to_owned() };
-        let suite = self.signature_suite().ok_or_else(|| self.unsupported(&self.0.signature_oid))?;
-        if suite != issuer.suite() {
-            return Err(invalid());
-        }
-        let signature = Signature::from_der(&self.0.signature).map_err(|_| invalid())?;
-        issuer.verify(&self.0.tbs, &signature).map_err(|_| invalid())
+    /// Verifies this certificate's signature with the key of `issuer`, and nothing else.
+    pub fn verify_signature(&self, issuer: &Self) -> Result<(), PkiError> {
+        self.verify_once(issuer, &Verified::default())
+    }
+
+    /// [`Certificate::verify_signature`], but a signature that is known to verify is not verified
+    /// again.
+    pub(super) fn verify_once(&self, issuer: &Self, known: &Verified) -> Result<(), PkiError> {
+        let algorithm = self.0.algorithm.as_ref().map_err(|algorithm| self.unsupported(algorithm))?;
+        let key = issuer.certificate_key()?;
+        known.once(issuer.spki(), &self.0.fingerprint, || {
+            key.verify(*algorithm, &self.0.tbs, &self.0.signature)
+                .map_err(|_| PkiError::SignatureInvalid { subject: self.subject().to_owned() })
+        })
     }
 
     fn unsupported(&self, algorithm: &str) -> PkiError {
@@ -244,12 +341,19 @@ impl fmt::Debug for Certificate {
 /// revocation lists share. The outer algorithm is not signed; it must equal the signed one.
 pub(super) struct SignedParts<'a> {
     pub tbs: &'a [u8],
-    pub algorithm: String,
+    pub algorithm: Algorithm,
     pub signature: &'a [u8],
+}
+
+/// An AlgorithmIdentifier: its object identifier, and the algorithm or why it is not supported.
+pub(super) struct Algorithm {
+    pub oid: String,
+    pub known: Result<SignatureAlgorithm, String>,
 }
 
 impl<'a> SignedParts<'a> {
     pub fn read(der: &'a [u8]) -> Result<Self, PkiError> {
+        asn1::strict(der)?;
         let mut outer = asn1::whole(der, SEQUENCE)?.inside();
         let tbs = outer.expect(SEQUENCE)?;
         let algorithm = outer.expect(SEQUENCE)?;
@@ -266,8 +370,9 @@ impl<'a> SignedParts<'a> {
         if inner.raw != algorithm.raw {
             return Err(PkiError::CertificateFormat("its two signature algorithms differ"));
         }
-        let algorithm = algorithm.inside().expect(asn1::OBJECT_IDENTIFIER)?.oid()?;
-        Ok(Self { tbs: tbs.raw, algorithm, signature })
+        let oid = algorithm.inside().expect(asn1::OBJECT_IDENTIFIER)?.oid()?;
+        let known = SignatureAlgorithm::from_der(algorithm.raw).map_err(unsupported);
+        Ok(Self { tbs: tbs.raw, algorithm: Algorithm { oid, known }, signature })
     }
 }
 
@@ -275,16 +380,11 @@ fn common_name(name: &X509Name<'_>) -> Option<String> {
     name.iter_common_name().next().and_then(|value| value.as_str().ok()).map(str::to_owned)
 }
 
-/// The key, or the identifier of its algorithm or curve.
-fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Result<PublicKey, String> {
-    let algorithm = info.algorithm.algorithm.to_id_string();
-    if algorithm != OID_EC_PUBLIC_KEY {
-        return Err(algorithm);
+fn unsupported(why: CryptoError) -> String {
+    match why {
+        CryptoError::Unsupported(what) => what,
+        other => other.to_string(),
     }
-    let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
-    let curve = curve.map(|oid| oid.to_id_string()).ok_or(algorithm)?;
-    let suite = Suite::from_curve_oid(&curve).ok_or_else(|| curve.clone())?;
-    PublicKey::from_point(suite, info.subject_public_key.data.as_ref()).map_err(|why| why.to_string())
 }
 
 impl Extensions {
@@ -296,8 +396,14 @@ impl Extensions {
         if certificate.version() != X509Version::V3 && !certificate.extensions().is_empty() {
             return Err(refuse("extensions without version 3"));
         }
+        if certificate.extensions().len() > MAX_EXTENSIONS {
+            return Err(refuse("more than 64 extensions"));
+        }
         let mut found = Self::default();
         for extension in certificate.extensions() {
+            if extension.critical {
+                found.critical.push(extension.oid.to_id_string());
+            }
             match extension.parsed_extension() {
                 ParsedExtension::BasicConstraints(constraints) => {
                     found.basic_constraints = Some(BasicConstraints {
@@ -322,13 +428,27 @@ impl Extensions {
                 }
                 ParsedExtension::SubjectKeyIdentifier(id) => found.subject_key_id = Some(id.0.to_vec()),
                 ParsedExtension::AuthorityKeyIdentifier(id) => {
-                    found.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+                    found.authority_key_id = Some(AuthorityKeyId {
+                        key: id.key_identifier.as_ref().map(|id| id.0.to_vec()),
+                        by_certificate: id.authority_cert_issuer.is_some()
+                            || id.authority_cert_serial.is_some(),
+                    });
                 }
-                ParsedExtension::NameConstraints(_) => found.name_constraints = true,
-                // Without policy constraints every policy is acceptable.
-                ParsedExtension::SubjectAlternativeName(_)
-                | ParsedExtension::CertificatePolicies(_)
-                | ParsedExtension::CRLDistributionPoints(_) => {}
+                ParsedExtension::NameConstraints(_) => {
+                    found.name_constraints = Some(NameConstraints::read(extension.value));
+                }
+                ParsedExtension::SubjectAlternativeName(_) => {
+                    let names = GeneralName::read_all(extension.value)?;
+                    found.alternative_names = Some(AlternativeNames { critical: extension.critical, names });
+                }
+                ParsedExtension::CRLDistributionPoints(_) => {
+                    found.distribution_points = DistributionPoint::read_all(extension.value)?;
+                }
+                ParsedExtension::PolicyConstraints(_) => found.constrains_policies = true,
+                // Without policy constraints every policy is acceptable (RFC 5280 6.1.5 g).
+                ParsedExtension::CertificatePolicies(_)
+                | ParsedExtension::PolicyMappings(_)
+                | ParsedExtension::InhibitAnyPolicy(_) => {}
                 ParsedExtension::ParseError { .. } => {
                     return Err(refuse("an extension that is known does not parse"));
                 }

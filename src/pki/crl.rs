@@ -1,22 +1,31 @@
 //! One certificate revocation list (RFC 5280 5), parsed once.
 //!
-//! Complete lists signed by the authority itself. Delta lists and lists of limited scope carry a
-//! critical extension that says so; they are refused, because a list read as more than it is would
-//! call a revoked certificate good.
+//! Lists signed by the authority itself, complete or of a scope that they state (`scope`). Delta
+//! lists and indirect ones (of other authorities' certificates) are refused, as is any list with a
+//! critical extension that is not understood, in itself or in an entry: a list read as more than it
+//! is would call a revoked certificate good. An entry counts from its invalidity date if it states
+//! one that is earlier (RFC 5280 5.3.2), because from there on the key was doubtful.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use x509_parser::extensions::ParsedExtension;
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, RevokedCertificate, X509Version};
 
 use super::PkiError;
+use super::asn1::{GENERALIZED_TIME, whole};
 use super::certificate::{Certificate, SignedParts};
-use crate::crypto::{Signature, Suite, pem_decode_all};
+use super::scope::{Reasons, Scope};
+use super::verified::Verified;
+use crate::crypto::{Digest, SignatureAlgorithm, pem_decode_all, sha256};
 use crate::time::Timestamp;
 
 /// Largest list that is looked at, in bytes.
 const MAX_LEN: usize = 32 * 1024 * 1024;
+/// Most extensions of a list, or of one entry.
+const MAX_EXTENSIONS: usize = 16;
+
+const EXPIRED_CERTS_ON_CRL: &str = "2.5.29.60";
 
 /// Why a certificate was revoked (RFC 5280 5.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,19 +93,22 @@ pub struct Revoked {
 #[derive(Clone)]
 pub struct Crl {
     der: Vec<u8>,
+    fingerprint: Digest,
     tbs: Vec<u8>,
     signature: Vec<u8>,
-    signature_oid: String,
+    algorithm: Option<SignatureAlgorithm>,
     issuer_der: Vec<u8>,
     issuer: String,
     this_update: Timestamp,
     next_update: Timestamp,
+    scope: Scope,
+    keeps_expired_since: Option<Timestamp>,
     revoked: HashMap<Vec<u8>, Revoked>,
 }
 
 impl Crl {
-    /// Parses DER; the whole input must be one list. A list without `nextUpdate`, or with a
-    /// critical extension, is refused.
+    /// Parses DER; the whole input must be one list of version 2 with `nextUpdate` and `cRLNumber`
+    /// (RFC 5280 5.1.2.1, 5.1.2.5, 5.2.3).
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         let refuse = PkiError::CrlFormat;
         if der.len() > MAX_LEN {
@@ -108,34 +120,31 @@ impl Crl {
         if !rest.is_empty() {
             return Err(refuse("bytes follow it"));
         }
-        if parsed.extensions().iter().any(|extension| extension.critical) {
-            return Err(refuse("it is a delta list or of limited scope, which is not supported"));
+        if parsed.version() != Some(X509Version::V2) {
+            return Err(refuse("not of version 2"));
         }
         let next_update = parsed.next_update().ok_or(refuse("it says no nextUpdate"))?;
-        let mut revoked = HashMap::new();
+        let Extensions { scope, keeps_expired_since } = Extensions::read(&parsed)?;
+        let mut revoked: HashMap<Vec<u8>, Revoked> = HashMap::new();
         for entry in parsed.iter_revoked_certificates() {
-            let mut reason = RevocationReason::Unspecified;
-            for extension in entry.extensions() {
-                match extension.parsed_extension() {
-                    ParsedExtension::ReasonCode(code) => reason = RevocationReason::from_code(code.0),
-                    _ if extension.critical => {
-                        return Err(refuse("an entry has a critical extension that is not understood"));
-                    }
-                    _ => {}
-                }
+            let said = read_entry(entry)?;
+            let kept = revoked.entry(entry.raw_serial().to_vec()).or_insert(said);
+            if said.at < kept.at {
+                *kept = said;
             }
-            let at = Timestamp::from_secs(entry.revocation_date.timestamp());
-            revoked.insert(entry.raw_serial().to_vec(), Revoked { at, reason });
         }
         Ok(Self {
             der: der.to_vec(),
+            fingerprint: sha256(&[der]),
             tbs: outer.tbs.to_vec(),
             signature: outer.signature.to_vec(),
-            signature_oid: outer.algorithm,
+            algorithm: outer.algorithm.known.ok(),
             issuer_der: parsed.issuer().as_raw().to_vec(),
             issuer: parsed.issuer().to_string(),
             this_update: Timestamp::from_secs(parsed.last_update().timestamp()),
             next_update: Timestamp::from_secs(next_update.timestamp()),
+            scope,
+            keeps_expired_since,
             revoked,
         })
     }
@@ -184,20 +193,97 @@ impl Crl {
         self.revoked.get(serial).copied()
     }
 
-    /// Verifies the signature: by `issuer`, whose name must match and who may sign lists.
+    /// For which reasons the list, in its scope, would name `certificate`. After a certificate
+    /// has expired a list drops it, unless it says otherwise, and then speaks of it no more.
+    pub(super) fn covers(&self, certificate: &Certificate) -> Reasons {
+        let expired_before = certificate.not_after() < self.this_update;
+        let dropped =
+            expired_before && self.keeps_expired_since.is_none_or(|since| certificate.not_after() < since);
+        if dropped { Reasons::NONE } else { self.scope.covers(certificate) }
+    }
+
+    /// Verifies that the list is by `issuer`: its name, its right to sign lists, the signature.
     pub fn verify(&self, issuer: &Certificate) -> Result<(), PkiError> {
+        self.verify_once(issuer, &Verified::default())
+    }
+
+    /// [`Crl::verify`], but a signature that is known to verify is not verified again.
+    pub(super) fn verify_once(&self, issuer: &Certificate, known: &Verified) -> Result<(), PkiError> {
         let invalid = || PkiError::CrlSignatureInvalid { issuer: self.issuer.clone() };
         let may_sign = issuer.key_usage().is_none_or(|usage| usage.crl_sign);
         if issuer.subject_der() != self.issuer_der || !may_sign {
             return Err(invalid());
         }
-        let key = issuer.public_key()?;
-        if Suite::from_signature_oid(&self.signature_oid) != Some(key.suite()) {
-            return Err(invalid());
-        }
-        let signature = Signature::from_der(&self.signature).map_err(|_| invalid())?;
-        key.verify(&self.tbs, &signature).map_err(|_| invalid())
+        let key = issuer.certificate_key()?;
+        let algorithm = self.algorithm.ok_or_else(invalid)?;
+        known.once(issuer.spki(), &self.fingerprint, || {
+            key.verify(algorithm, &self.tbs, &self.signature).map_err(|_| invalid())
+        })
     }
+}
+
+struct Extensions {
+    scope: Scope,
+    keeps_expired_since: Option<Timestamp>,
+}
+
+impl Extensions {
+    fn read(list: &CertificateRevocationList<'_>) -> Result<Self, PkiError> {
+        let refuse = PkiError::CrlFormat;
+        let mut found = Self { scope: Scope::COMPLETE, keeps_expired_since: None };
+        let mut has_number = false;
+        if list.tbs_cert_list.extensions_map().is_err() || list.extensions().len() > MAX_EXTENSIONS {
+            return Err(refuse("an extension stands there twice, or there are more than 16"));
+        }
+        for extension in list.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::IssuingDistributionPoint(_) => {
+                    found.scope = Scope::read(extension.value)?;
+                    if found.scope.indirect {
+                        return Err(refuse(
+                            "it is a list of other authorities' certificates, which is not supported",
+                        ));
+                    }
+                }
+                ParsedExtension::CRLNumber(_) if !extension.critical => has_number = true,
+                ParsedExtension::ParseError { .. } => {
+                    return Err(refuse("an extension that is known does not parse"));
+                }
+                _ if extension.oid.to_id_string() == EXPIRED_CERTS_ON_CRL => {
+                    found.keeps_expired_since = Some(whole(extension.value, GENERALIZED_TIME)?.time()?);
+                }
+                _ if extension.critical => {
+                    return Err(refuse(
+                        "it is a delta list, or has a critical extension that is not understood",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if has_number { Ok(found) } else { Err(refuse("it has no cRLNumber")) }
+    }
+}
+
+fn read_entry(entry: &RevokedCertificate<'_>) -> Result<Revoked, PkiError> {
+    let refuse = PkiError::CrlFormat;
+    let mut reason = RevocationReason::Unspecified;
+    let mut at = Timestamp::from_secs(entry.revocation_date.timestamp());
+    if entry.extensions().len() > MAX_EXTENSIONS {
+        return Err(refuse("an entry has more than 16 extensions"));
+    }
+    for extension in entry.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::ReasonCode(code) => reason = RevocationReason::from_code(code.0),
+            ParsedExtension::InvalidityDate(date) => {
+                at = at.min(Timestamp::from_secs(date.timestamp()));
+            }
+            _ if extension.critical => {
+                return Err(refuse("an entry has a critical extension that is not understood"));
+            }
+            _ => {}
+        }
+    }
+    Ok(Revoked { at, reason })
 }
 
 impl fmt::Debug for Crl {

@@ -18,15 +18,28 @@
 //! | `path` | whether a chain leads to an anchor at a moment |
 //! | `issue` | a small certification authority for tests, the demo and `init` |
 
+mod anchors;
 pub mod asn1;
 mod certificate;
+mod constraints;
 mod crl;
 pub mod issue;
+mod names;
 mod path;
+mod profile;
+mod rules;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod verified;
 
-pub use certificate::{BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};
+pub use anchors::Anchors;
+pub use certificate::{AuthorityKeyId, BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};
+pub use constraints::{MAX_NAME_COMPARISONS, NameConstraints};
 pub use crl::{Crl, RevocationReason, Revoked};
-pub use path::{Anchors, Chain, MAX_DEPTH, MAX_SIGNATURE_CHECKS, Revocation, Terms, Usage, validate};
+pub use names::{AlternativeNames, DistinguishedName, GeneralName};
+pub use path::{Chain, MAX_DEPTH, MAX_SIGNATURE_CHECKS, Revocation, Terms, Usage, validate};
+pub use scope::DistributionPoint;
 
 use crate::crypto::CryptoError;
 use crate::time::Timestamp;
@@ -60,8 +73,16 @@ pub enum PkiError {
     PathLengthExceeded { subject: String, allowed: u32, found: u32 },
     #[error("\"{subject}\" has a critical extension that is not understood: {oid}")]
     UnknownCriticalExtension { subject: String, oid: String },
-    #[error("\"{subject}\" has name constraints, which are not supported")]
+    #[error("\"{subject}\" meets name constraints that are broken, or of a form that is not supported")]
     NameConstraintsUnsupported { subject: String },
+    #[error("the name constraints above \"{subject}\" do not permit its name {name}")]
+    NameNotPermitted { subject: String, name: String },
+    #[error("\"{subject}\" constrains policies, which are not supported")]
+    PolicyUnsupported { subject: String },
+    #[error("\"{subject}\" breaks the profile of certificates: {rule}")]
+    ProfileBroken { subject: String, rule: &'static str },
+    #[error("\"{subject}\" is not a certificate of the server {name}")]
+    NotThisServer { subject: String, name: String },
     #[error("the key of \"{subject}\" may not be used for this: {wanted}")]
     UsageNotAllowed { subject: String, wanted: &'static str },
     #[error("\"{subject}\" was revoked at {at}: {reason}")]
@@ -76,7 +97,7 @@ pub enum PkiError {
     CrlStale { issuer: String, next_update: Timestamp },
     #[error("the revocation list of \"{issuer}\" is not signed by it")]
     CrlSignatureInvalid { issuer: String },
-    #[error("building a path took more than {0} signature verifications")]
+    #[error("building a path took more than {0} signature verifications or comparisons of names")]
     TooMuchWork(usize),
     #[error("this key is not the one of \"{subject}\"")]
     KeyMismatch { subject: String },
@@ -100,7 +121,11 @@ impl PkiError {
             Self::MayNotSignCertificates { .. } => "path.keyUsage",
             Self::PathLengthExceeded { .. } => "path.pathLength",
             Self::UnknownCriticalExtension { .. } => "path.criticalExtension",
-            Self::NameConstraintsUnsupported { .. } => "path.nameConstraints",
+            Self::NameConstraintsUnsupported { .. } => "path.nameConstraintsUnsupported",
+            Self::NameNotPermitted { .. } => "path.nameConstraints",
+            Self::PolicyUnsupported { .. } => "path.policy",
+            Self::ProfileBroken { .. } => "path.profile",
+            Self::NotThisServer { .. } => "certificate.serverName",
             Self::UsageNotAllowed { .. } => "path.usage",
             Self::Revoked { .. } => "path.revoked",
             Self::RevokedLater { .. } => "path.revokedLater",

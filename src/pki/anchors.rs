@@ -1,0 +1,56 @@
+//! Certificates that are trusted without proof.
+
+use std::sync::Arc;
+
+use super::verified::Verified;
+use super::{Certificate, PkiError};
+use crate::crypto::pem_decode_all;
+
+/// Trust anchors. They remember which signatures verified under them, also for their clones.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors {
+    certificates: Vec<Certificate>,
+    most_authorities: Option<usize>,
+    verified: Arc<Verified>,
+}
+
+impl Anchors {
+    pub fn new(certificates: Vec<Certificate>) -> Self {
+        Self { certificates, ..Self::default() }
+    }
+
+    pub fn from_pem_all(pem: &[u8]) -> Result<Self, PkiError> {
+        let found = pem_decode_all("CERTIFICATE", pem)?;
+        found.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map(Self::new)
+    }
+
+    /// Allows at most `most` authorities that are not self-issued below an anchor, whatever its
+    /// certificate allows (RFC 5937 4, `pathLenConstraint`).
+    pub fn with_most_authorities(self, most: usize) -> Self {
+        Self { most_authorities: Some(most), ..self }
+    }
+
+    pub(super) const fn most_authorities(&self) -> Option<usize> {
+        self.most_authorities
+    }
+
+    pub(super) fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    pub fn push(&mut self, certificate: Certificate) {
+        self.certificates.push(certificate);
+    }
+
+    pub fn contains(&self, certificate: &Certificate) -> bool {
+        self.certificates.contains(certificate)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Certificate> {
+        self.certificates.iter()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+    }
+}
