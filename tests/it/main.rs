@@ -19,3 +19,4 @@ mod node_log;
 mod program;
 mod sample_configuration;
 mod tokens_and_signatures;
+mod x509_limbo;
