@@ -13,6 +13,7 @@ mod ofd;
 mod operate;
 mod partner;
 mod query;
+mod seal;
 pub mod setup;
 pub mod store;
 pub mod verify;
@@ -54,6 +55,9 @@ enum Command {
     Catalogue(catalogue::CatalogueArgs),
     /// Check or make identifiers and codes
     Identifier(identifier::IdentifierArgs),
+    /// Make seals, and look at them
+    #[command(subcommand)]
+    Seal(seal::SealCommand),
     /// Verify files offline: *.licence.json, *.esl, *.dat
     Verify(verify::VerifyArgs),
     /// Licences as OFD, annotated copies, and seals on OFD files
@@ -157,6 +161,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Generate(args) => generate::run(&args, &mut out),
         Command::Catalogue(args) => catalogue::run(&args, &mut out),
         Command::Identifier(args) => identifier::run(&args, &mut out),
+        Command::Seal(command) => seal::run(&command, &SystemClock, &mut out),
         Command::Verify(args) => verify::run(&args, &SystemClock, &mut out, &mut std::io::stderr()),
         Command::Ofd(command) => ofd::run(&command, SystemClock.now(), &mut out),
         Command::Partner(args) => partner::run(&args, &mut out),

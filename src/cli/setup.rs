@@ -226,6 +226,7 @@ impl City {
             },
             random,
         )?;
+        self.write_certificate("certs/seal-maker.pem", &maker)?;
         let from = self.now.plus_secs(-EARLIER_SECS);
         let binding = |certificate: &Certificate| SealBinding {
             certificate: hex::encode(certificate.fingerprint()),

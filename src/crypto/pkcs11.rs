@@ -281,3 +281,91 @@ fn is_lost(why: &TokenError) -> bool {
 fn device(why: TokenError) -> CryptoError {
     CryptoError::TokenDevice(why.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::crypto::{PassphraseSource, PrivateKey, SystemRandom};
+
+    /// Where Debian puts SoftHSM2.
+    const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+    const URI: &str = "LICENCE_TEST_TOKEN_URI";
+
+    /// SoftHSM2 reads the environment, which a test must not change: the work is done by this very
+    /// program as a child.
+    #[test]
+    fn threads_share_a_key_in_a_token_and_a_lost_session_is_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let conf = dir.path().join("conf");
+        std::fs::write(&conf, format!("directories.tokendir = {}\n", dir.path().display())).unwrap();
+        std::fs::write(dir.path().join("pin"), "1234").unwrap();
+        let key = PrivateKey::generate(Suite::P256Sha256, &SystemRandom::new());
+        let pem = PrivateKey::to_pem(&key.unwrap()).unwrap();
+        let file = dir.path().join("key.pem");
+        std::fs::write(&file, pem.as_bytes()).unwrap();
+        let util =
+            |args: &[&str]| Command::new("softhsm2-util").env("SOFTHSM2_CONF", &conf).args(args).output();
+        let made = util(&["--init-token", "--free", "--label", "t", "--so-pin", "1234", "--pin", "1234"]);
+        if made.is_err() || !std::path::Path::new(MODULE).exists() {
+            println!("skipped: SoftHSM2 is not installed");
+            return;
+        }
+        let import = ["--token", "t", "--pin", "1234", "--label", "k", "--id", "01"];
+        let made = util(&[&["--import", file.to_str().unwrap()], &import[..]].concat()).unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let pin = dir.path().join("pin");
+        let uri = format!("pkcs11:token=t;object=k?module-path={MODULE}&pin-source=file:{}", pin.display());
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .env("SOFTHSM2_CONF", &conf)
+            .env(URI, &uri)
+            .args([
+                "--exact",
+                "crypto::pkcs11::tests::signs_with_the_token_of_the_environment",
+                "--nocapture",
+            ])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ran.stdout);
+        assert!(
+            ran.status.success() && told.contains("all signed"),
+            "{told}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    }
+
+    #[test]
+    fn signs_with_the_token_of_the_environment() {
+        let Ok(uri) = std::env::var(URI) else { return };
+        let uri: TokenUri = uri.parse().unwrap();
+        let signer = TokenSigner::open(&uri).unwrap();
+        let work = |from: u8| {
+            for at in 0..25 {
+                let message = [from, at];
+                signer.public_key().verify(&message, &signer.sign(&message).unwrap()).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            for from in 0..8 {
+                scope.spawn(move || work(from));
+            }
+        });
+        let open = signer.sessions.iter().filter(|place| place.lock().unwrap().is_some()).count();
+        assert!((1..=SESSIONS).contains(&open), "{open}");
+
+        // Logged out under one session is logged out under all, and their handles of the key are dead.
+        let lose = || signer.sessions[0].lock().unwrap().as_ref().unwrap().session.logout().unwrap();
+        lose();
+        work(9);
+        if let Some(PassphraseSource::File(pin)) = &uri.pin {
+            std::fs::write(pin, "9999").unwrap();
+        }
+        lose();
+        assert_eq!(signer.sign(b"m"), Err(CryptoError::TokenPin("the token refused it")));
+        assert!(
+            matches!(signer.sign(b"m"), Err(CryptoError::TokenPin(why)) if why.contains("not sent again"))
+        );
+        println!("all signed");
+    }
+}
