@@ -2,6 +2,7 @@
 //!
 //! A command that reports has `--json`; exit status 0 only when it did what it says.
 
+mod bench;
 pub mod catalogue;
 pub mod demo;
 pub mod generate;
@@ -58,7 +59,7 @@ enum Command {
     /// Make seals, and look at them
     #[command(subcommand)]
     Seal(seal::SealCommand),
-    /// Verify files offline: *.licence.json, *.esl, *.dat
+    /// Verify files and folders offline: *.ofd, *.licence.json, *.esl, *.dat
     Verify(verify::VerifyArgs),
     /// Licences as OFD, annotated copies, and seals on OFD files
     #[command(subcommand)]
@@ -80,6 +81,8 @@ enum Command {
     Config(operate::ConfigCommand),
     /// Whether a node answers
     Health(operate::HealthArgs),
+    /// Measure a rate beside its floor
+    Bench(bench::BenchArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -171,6 +174,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Store(args) => store_command(&args, &mut out),
         Command::Config(command) => operate::config(&command, &mut out),
         Command::Health(args) => operate::health(&args, &mut out),
+        Command::Bench(args) => bench::run(&args, &mut out),
     }
 }
 

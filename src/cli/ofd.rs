@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::crypto::PrivateKey;
+use crate::crypto::{KeySource, PassphraseSource, open_signer};
 use crate::licence::{Catalogue, LicenceType};
 use crate::node::Error;
 use crate::ofd::{Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign};
@@ -92,9 +92,12 @@ struct SignerArgs {
     /// The signer's certificate, PEM
     #[arg(long, value_name = "PEM")]
     cert: PathBuf,
-    /// The signer's private key, PKCS#8 PEM
+    /// The signer's private key: PKCS#8 in PEM, plain or encrypted, or a pkcs11: URI
     #[arg(long, value_name = "KEY")]
-    key: PathBuf,
+    key: KeySource,
+    /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
+    #[arg(long, value_name = "SOURCE")]
+    passphrase: Option<PassphraseSource>,
     /// OFD file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -160,8 +163,9 @@ impl SignerArgs {
         let certificates =
             Certificate::from_pem_all(&read(&self.cert)?).map_err(|why| format!("{name}: {why}"))?;
         let certificate = certificates.first().ok_or_else(|| format!("{name}: no certificate"))?;
-        let key = PrivateKey::read(&self.key).map_err(|why| format!("{}: {why}", self.key.display()))?;
-        let signing = Signing { certificate: certificate.der(), signer: &key, mark, at: now, lock };
+        let key =
+            open_signer(&self.key, self.passphrase.as_ref()).map_err(|why| format!("{}: {why}", self.key))?;
+        let signing = Signing { certificate: certificate.der(), signer: key.as_ref(), mark, at: now, lock };
         let signed = sign(file, &signing, &Limits::default())?;
         std::fs::write(&self.out, signed).map_err(|why| format!("{}: {why}", self.out.display()))?;
         Ok(&self.out)

@@ -8,7 +8,7 @@ use crate::licence::{Catalogue, Generator, LicenceType, Record, Region};
 use crate::pki::Certificate;
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
 use crate::seal::batch::Voice;
-use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, create, default_picture};
+use crate::seal::ses::{CertList, SealKind, SealSpec, create, draw};
 use crate::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
 use crate::time::Timestamp;
 
@@ -75,7 +75,7 @@ impl Office {
             created: validity.not_before,
             valid_from: validity.not_before,
             valid_until: validity.not_before.plus_secs(seal_days * 86_400),
-            picture: Picture { kind: "PNG".into(), data: default_picture(), width: 40, height: 40 },
+            picture: draw("示例局", None).unwrap().picture(),
         };
         let seal = create(&spec, maker.der(), &maker_key).unwrap();
         let salt_key = SaltKey::new(SaltKeyId("test".into()), Secret::from_bytes([7; 32]));

@@ -23,7 +23,7 @@ use super::batch::Voice;
 use super::issuers::{BindingError, IssuerList};
 use super::{SealError, ses};
 use crate::crypto::Digest;
-use crate::pki::{Certificate, Crl, PkiError};
+use crate::pki::{Anchors, Certificate, Crl, PkiError};
 use crate::time::Timestamp;
 
 /// A read trust folder.
@@ -35,6 +35,12 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Anchors and revocation lists alone, without issuer lists.
+    pub fn of(anchors: Vec<Certificate>, crls: Vec<Crl>) -> Self {
+        let seals = ses::Trust { anchors: Anchors::new(anchors), crls, ..ses::Trust::default() };
+        Self { seals, ..Self::default() }
+    }
+
     pub fn read(dir: &Path) -> Result<Self, SealError> {
         if !dir.is_dir() {
             return Err(SealError::Trust(format!("{} is not a folder", dir.display())));

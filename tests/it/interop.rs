@@ -62,7 +62,7 @@ impl Desk {
         let key = SealingKey {
             seal: std::fs::read(self.seal_file(issuer, "seal.esl")).unwrap().into(),
             certificate: Certificate::from_pem_all(&certificate).unwrap().remove(0).der().into(),
-            signer: Arc::new(PrivateKey::read(&self.seal_file(issuer, "key.pem")).unwrap()),
+            signer: Arc::new(PrivateKey::read(&self.seal_file(issuer, "key.pem"), None).unwrap()),
             voice: Voice::Issuer,
         };
         let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), Secret::from_bytes([7; 32]));
