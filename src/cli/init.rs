@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::setup::{City, Configuration, Listen};
-use crate::crypto::{Suite, SystemRandom};
+use crate::crypto::{PassphraseSource, Suite, SystemRandom};
 use crate::licence::Region;
 use crate::node::Error;
 use crate::rules::Role;
@@ -28,12 +28,21 @@ pub struct InitArgs {
     /// Address to listen at
     #[arg(long, default_value = "127.0.0.1:8443")]
     listen: String,
+    /// Encrypt all key files under this passphrase: file:PATH, env:NAME or command:PROGRAM ARG…
+    #[arg(long, value_name = "SOURCE")]
+    key_passphrase: Option<PassphraseSource>,
 }
 
 pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let region = Region::parse(&args.region).ok_or("regions are 120000, 110000 and 130000")?;
     let random = SystemRandom::new();
-    let city = City::create(region, &args.dir, args.suite, SystemClock.now(), &random)?;
+    // The configuration lies in another folder than the one that a relative file is meant from.
+    let source = match &args.key_passphrase {
+        Some(source) => Some(source.clone().under(&std::env::current_dir()?)),
+        None => None,
+    };
+    let passphrase = source.as_ref().map(PassphraseSource::read).transpose()?;
+    let city = City::create_under(region, &args.dir, args.suite, passphrase, SystemClock.now(), &random)?;
     let operator = city.client("operator", "operator", &random)?;
     let auditor = city.client("auditor", "auditor", &random)?;
     city.publish_directory(Vec::new())?;
@@ -41,6 +50,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         region: region.code(),
         allow_p256_seals: args.suite == Suite::P256Sha256,
         listen: Listen { address: args.listen.clone() },
+        files: source.iter().map(|source| ("key_passphrase", source.to_string())).collect(),
         peers: Vec::new(),
         registrations: vec![
             city.registration("operator", "operator", Role::Operator, operator.fingerprint),

@@ -120,6 +120,7 @@ impl Operator {
             anchors: self.anchors.clone().unwrap_or_else(|| base.join("certs/ca.pem")),
             cert: identity.with_extension("pem"),
             key: identity.with_extension("key.pem"),
+            key_passphrase: settings.files.key_passphrase,
             id: self.operator_id.clone(),
             region: settings.region,
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::crypto::SystemRandom;
+use crate::crypto::{PassphraseSource, SystemRandom, read_key_pem};
 use crate::evidence::Receipt;
 use crate::node::Error;
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
@@ -28,9 +28,12 @@ pub struct Connection {
     /// Our certificate chain, PEM
     #[arg(long)]
     pub cert: PathBuf,
-    /// Our key, PEM of PKCS#8
+    /// Our key, PEM of PKCS#8, plain or encrypted
     #[arg(long)]
     pub key: PathBuf,
+    /// Where the passphrase of an encrypted key is: file:PATH, env:NAME or command:PROGRAM ARG…
+    #[arg(long, value_name = "SOURCE")]
+    pub key_passphrase: Option<PassphraseSource>,
     /// Our registration id
     #[arg(long)]
     pub id: String,
@@ -86,7 +89,9 @@ impl Connection {
     /// A client with this connection, with a token in hand.
     pub async fn open(&self) -> Result<PartnerClient, Error> {
         let read = |path: &Path| std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()));
-        let identity = ClientIdentity { certificate: read(&self.cert)?, key: read(&self.key)? };
+        let key = read_key_pem(&self.key, self.key_passphrase.as_ref())
+            .map_err(|why| format!("{}: {why}", self.key.display()))?;
+        let identity = ClientIdentity { certificate: read(&self.cert)?, key: key.to_vec() };
         let settings = PartnerSettings {
             url: &self.url,
             anchors: &read(&self.anchors)?,

@@ -4,13 +4,17 @@
 //! authority made on the spot; in real use they come from the city's own (see `certs/README.md`),
 //! and the files are laid down at the same places.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::crypto::{Ed25519Signer, KeyFile, PrivateKey, Random, Secret, Signer, Suite, pem_encode};
+use crate::crypto::{
+    Ed25519Signer, KeyFile, Passphrase, PrivateKey, Random, Secret, Signer, Suite, encrypt_key_pem,
+    pem_encode,
+};
 use crate::evidence::{Directory, DirectoryEntry};
 use crate::licence::{Catalogue, Issuer as SampleIssuer, Region, issuers};
 use crate::node::{Error, NodeSettings};
@@ -34,6 +38,8 @@ pub struct City {
     now: Timestamp,
     ca: CaFiles,
     directory_key: PrivateKey,
+    /// Under it all key files are encrypted, if there is one.
+    passphrase: Option<Passphrase>,
 }
 
 struct CaFiles {
@@ -51,11 +57,23 @@ pub struct Identity {
 }
 
 impl City {
-    /// Makes the folder of a node; it must be empty or absent.
+    /// Makes the folder of a node, with plain key files; it must be empty or absent.
     pub fn create(
         region: Region,
         dir: &Path,
         suite: Suite,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Self, Error> {
+        Self::create_under(region, dir, suite, None, now, random)
+    }
+
+    /// Makes the folder of a node, with key files that are encrypted if there is a passphrase.
+    pub fn create_under(
+        region: Region,
+        dir: &Path,
+        suite: Suite,
+        passphrase: Option<Passphrase>,
         now: Timestamp,
         random: &dyn Random,
     ) -> Result<Self, Error> {
@@ -78,10 +96,12 @@ impl City {
             Suite::P256Sha256,
             &format!("{name} test CA"),
             validity,
+            passphrase.as_ref(),
             random,
         )?;
-        let directory_key = new_key(&dir.join("keys/directory.key.pem"), Suite::P256Sha256, random)?;
-        let city = Self { region, dir: dir.to_path_buf(), suite, now, ca, directory_key };
+        let directory_key =
+            new_key(&dir.join("keys/directory.key.pem"), Suite::P256Sha256, passphrase.as_ref(), random)?;
+        let city = Self { region, dir: dir.to_path_buf(), suite, now, ca, directory_key, passphrase };
         city.write_certificate("certs/client-anchors/ca.pem", &city.ca.certificate)?;
         city.write_certificate("certs/ca.pem", &city.ca.certificate)?;
         city.revoke(&[])?;
@@ -101,9 +121,11 @@ impl City {
         let directory =
             city.certify(&city.directory_key, &format!("directory of {name}"), Profile::Directory, random)?;
         city.write_certificate(&format!("trust/directory/{}.pem", region.code()), &directory)?;
-        write_secret(
+        write_key(
             &dir.join("keys/log.key.pem"),
-            pem_encode("PRIVATE KEY", &Ed25519Signer::generate()?)?.as_bytes(),
+            &Ed25519Signer::generate()?.into(),
+            city.passphrase.as_ref(),
+            random,
         )?;
         let master = Secret::generate(random)?;
         write_secret(&dir.join("keys/master.key"), format!("{}\n", hex::encode(master.expose())).as_bytes())?;
@@ -208,14 +230,21 @@ impl City {
         let (code, validity) = (self.region.code(), validity(self.now));
         let name = self.region.name();
         let key_file = self.dir.join("keys/seal-ca.key.pem");
-        let ca = new_authority(&key_file, self.suite, &format!("{name} test seal CA"), validity, random)?;
+        let ca = new_authority(
+            &key_file,
+            self.suite,
+            &format!("{name} test seal CA"),
+            validity,
+            self.passphrase.as_ref(),
+            random,
+        )?;
         self.write_certificate(&format!("trust/anchors/{code}.pem"), &ca.certificate)?;
         let authority = Authority::new(ca.certificate.clone(), &ca.key)?;
         let crl =
             authority.crl(&[], 1, self.now.plus_secs(-EARLIER_SECS), self.now.plus_secs(DAYS * 86_400))?;
         fs::write(self.dir.join(format!("trust/crl/{code}.crl")), crl.der())?;
 
-        let maker_key = new_key(&self.dir.join("keys/seal-maker.key.pem"), self.suite, random)?;
+        let maker_key = self.new_key(&self.dir.join("keys/seal-maker.key.pem"), self.suite, random)?;
         let maker_name = Name::new(&format!("{name} test seal maker"));
         let maker = authority.issue(
             &Request {
@@ -241,7 +270,7 @@ impl City {
         for (at, (id, owner)) in authorities.chain([library]).enumerate() {
             let folder = self.dir.join("seals").join(&id);
             private_folder(&folder)?;
-            let key = new_key(&folder.join("key.pem"), self.suite, random)?;
+            let key = self.new_key(&folder.join("key.pem"), self.suite, random)?;
             let owner_name = Name::new(&owner);
             let certificate = authority.issue(
                 &Request { name: &owner_name, key: key.public_key(), validity, profile: Profile::SealOwner },
@@ -276,6 +305,10 @@ impl City {
         Ok(fs::write(self.dir.join(format!("trust/issuers/{code}.jwt")), list.sign(&self.directory_key)?)?)
     }
 
+    fn new_key(&self, file: &Path, suite: Suite, random: &dyn Random) -> Result<PrivateKey, Error> {
+        new_key(file, suite, self.passphrase.as_ref(), random)
+    }
+
     fn identity(
         &self,
         certificate: &str,
@@ -285,7 +318,7 @@ impl City {
         random: &dyn Random,
     ) -> Result<Identity, Error> {
         let (certificate_path, key_path) = (self.dir.join(certificate), self.dir.join(key));
-        let made = new_key(&key_path, Suite::P256Sha256, random)?;
+        let made = self.new_key(&key_path, Suite::P256Sha256, random)?;
         let issued = self.certify(&made, name, profile, random)?;
         self.write_certificate(certificate, &issued)?;
         let fingerprint = hex::encode(issued.fingerprint());
@@ -316,6 +349,9 @@ pub struct Configuration<'a> {
     pub region: &'a str,
     pub allow_p256_seals: bool,
     pub listen: Listen,
+    /// What differs in `[files]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<&'a str, String>,
     pub peers: Vec<Peer>,
     pub registrations: Vec<Registration>,
     pub grants: Vec<crate::rules::Grant>,
@@ -359,17 +395,36 @@ fn new_authority(
     suite: Suite,
     name: &str,
     validity: Validity,
+    passphrase: Option<&Passphrase>,
     random: &dyn Random,
 ) -> Result<CaFiles, Error> {
-    let key = new_key(key_file, suite, random)?;
+    let key = new_key(key_file, suite, passphrase, random)?;
     let certificate = Authority::self_signed(&Name::new(name), validity, &key, random)?.certificate().clone();
     Ok(CaFiles { certificate, key })
 }
 
-fn new_key(file: &Path, suite: Suite, random: &dyn Random) -> Result<PrivateKey, Error> {
+fn new_key(
+    file: &Path,
+    suite: Suite,
+    passphrase: Option<&Passphrase>,
+    random: &dyn Random,
+) -> Result<PrivateKey, Error> {
     let pkcs8: KeyFile = PrivateKey::generate(suite, random)?;
-    write_secret(file, PrivateKey::to_pem(&pkcs8)?.as_bytes())?;
+    write_key(file, &pkcs8, passphrase, random)?;
     Ok(PrivateKey::from_pkcs8(&pkcs8)?)
+}
+
+fn write_key(
+    file: &Path,
+    pkcs8: &KeyFile,
+    passphrase: Option<&Passphrase>,
+    random: &dyn Random,
+) -> Result<(), Error> {
+    let pem = match passphrase {
+        Some(passphrase) => encrypt_key_pem(pkcs8, passphrase, random)?,
+        None => PrivateKey::to_pem(pkcs8)?,
+    };
+    write_secret(file, pem.as_bytes())
 }
 
 /// Writes a file that only its owner may read.

@@ -7,12 +7,15 @@
 use std::io::Read;
 use std::path::Path;
 
+use pkcs8::der::Encode;
+use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters, Pbkdf2Prf};
+use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, PassphraseSource, pem_decode, pem_encode};
+use super::{CryptoError, Passphrase, PassphraseSource, Random, pem_decode, pem_encode};
 
 /// Largest key file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -47,6 +50,26 @@ pub fn read_key_pem(
     let der = decrypt(&pem_decode(ENCRYPTED, &pem)?, source.read()?.expose())?;
     let plain = Zeroizing::new(pem_encode(PLAIN, der.as_bytes())?);
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
+}
+
+/// A key (PKCS#8 DER) as an encrypted PEM block: scrypt with N = 16384, r = 8, p = 1, and AES-256-CBC,
+/// which OpenSSL reads and which costs about as long as a node can wait for each of its keys.
+pub fn encrypt_key_pem(
+    pkcs8: &[u8],
+    passphrase: &Passphrase,
+    random: &dyn Random,
+) -> Result<Zeroizing<String>, CryptoError> {
+    let refuse = || CryptoError::KeyEncryption("it cannot be encrypted");
+    let cost = Params::new(14, 8, 1).map_err(|_| refuse())?;
+    let salt: [u8; 16] = random.bytes()?;
+    let parameters =
+        Parameters::generate_scrypt_aes256cbc(cost, &salt, random.bytes()?).map_err(|_| refuse())?;
+    let encrypted = parameters.encrypt(passphrase.expose(), pkcs8).map_err(|_| refuse())?;
+    let key = EncryptedPrivateKeyInfoRef {
+        encryption_algorithm: EncryptionScheme::Pbes2(parameters),
+        encrypted_data: OctetStringRef::new(&encrypted).map_err(|_| refuse())?,
+    };
+    pem_encode(ENCRYPTED, &key.to_der().map_err(|_| refuse())?).map(Zeroizing::new)
 }
 
 fn is_encrypted(pem: &[u8]) -> bool {
@@ -94,8 +117,6 @@ fn check_work(parameters: &Parameters) -> Result<(), CryptoError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-
-    use pkcs8::der::{Encode, asn1::OctetStringRef};
 
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom, Signer, Suite};
@@ -156,6 +177,18 @@ mod tests {
                 assert_eq!(fails(Some(&folder.passphrase("口令 124\n"))), CryptoError::PassphraseWrong);
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_was_encrypted_here_is_read_and_no_two_files_are_alike() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let source = folder.passphrase("geheim\n");
+        let (random, der) = (SeededRandom::new("encrypt"), new_key(Suite::Sm2Sm3));
+        let pem = || encrypt_key_pem(&der, &source.read().unwrap(), &random).unwrap();
+        let (one, two) = (pem(), pem());
+        assert!(one != two && one.contains(ENCRYPTED));
+        let key = PrivateKey::read(&folder.put("k.pem", &one), Some(&source)).unwrap();
+        assert_eq!(key.public_key(), PrivateKey::from_pkcs8(&der).unwrap().public_key());
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use aead::{AeadKey, SECRET_LEN, Secret};
 pub use certificate_key::{CertificateKey, SignatureAlgorithm};
 pub use ed25519::{Ed25519Public, Ed25519Signer};
 pub use jws::{Jws, JwsHeader};
-pub use key_file::read_key_pem;
+pub use key_file::{encrypt_key_pem, read_key_pem};
 pub use key_source::{KeySource, open_signer};
 pub use keys::{KeyFile, PrivateKey, PublicKey, Signature, Signer};
 pub use passphrase::{Passphrase, PassphraseSource};
@@ -66,7 +66,7 @@ pub enum CryptoError {
     Pem(&'static str),
     #[error("not a compact JWS of type {0}: {1}")]
     Jws(&'static str, &'static str),
-    #[error("the key file cannot be read: {0}")]
+    #[error("the key file: {0}")]
     KeyFile(String),
     #[error("the key's encryption is not accepted: {0}")]
     KeyEncryption(&'static str),
@@ -74,7 +74,7 @@ pub enum CryptoError {
     PassphraseNeeded,
     #[error("the passphrase does not open the key")]
     PassphraseWrong,
-    #[error("no passphrase from {0}")]
+    #[error("passphrase: {0}")]
     PassphraseSource(String),
     #[error("not a pkcs11: URI of one key (RFC 7512): {0}")]
     TokenUri(&'static str),

@@ -160,44 +160,46 @@ fn a_node_whose_keys_are_in_a_token_seals_and_signs() {
 #[test]
 fn a_node_whose_key_files_are_encrypted_serves_with_the_passphrase_only() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::init(&dir.path().join("node"), "p256-sha256");
     fs::write(dir.path().join("passphrase"), "口令 2468\n").unwrap();
-    let passphrase = format!("file:{}", dir.path().join("passphrase").display());
-    let mut files = vec![
-        folder.0.join("keys/node.key.pem"),
-        folder.0.join("keys/log.key.pem"),
-        folder.0.join("keys/tls.key.pem"),
-    ];
-    files.push(folder.0.join("keys/seal-maker.key.pem"));
-    files.extend(
-        fs::read_dir(folder.path("seals")).unwrap().map(|entry| entry.unwrap().path().join("key.pem")),
-    );
-    for file in &files {
-        let made = Command::new("openssl")
-            .args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", &passphrase, "-in"])
-            .arg(file)
-            .output();
-        let Ok(made) = made else {
-            println!("skipped: openssl is not installed");
-            return;
-        };
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        fs::write(file, made.stdout).unwrap();
+    let init =
+        ["init", "--region", "120000", "--dir", "node", "--suite", "p256-sha256", "--listen", "127.0.0.1:0"];
+    child::run(dir.path(), [&init[..], &["--key-passphrase", "file:passphrase"]].concat()).ok();
+    let folder = Folder(dir.path().join("node"));
+    let mut encrypted = 0;
+    for place in ["keys", "clients", "seals/attestation"] {
+        for entry in fs::read_dir(folder.path(place)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_str().unwrap().ends_with("key.pem") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(text.contains("ENCRYPTED PRIVATE KEY"), "{}", path.display());
+                encrypted += 1;
+            }
+        }
     }
-    let check = || folder.run(&["store", "check", "--config", &folder.config()]);
-    assert!(check().ended(1).contains("no passphrase was given"));
-    set(&folder, "key_passphrase", "env:NO_SUCH_PASSPHRASE");
-    assert!(check().ended(1).contains("NO_SUCH_PASSPHRASE"));
-    set(&folder, "key_passphrase", "command:echo wrong");
-    assert!(check().ended(1).contains("does not open the key"));
-    set(&folder, "key_passphrase", "file:../passphrase");
-    assert_eq!(folder.serve().terminate(), Some(0));
+    assert!(encrypted >= 10, "{encrypted}");
+    let served = folder.serve();
+    let listed = folder.partner(&served, &["list"]).ok();
+    assert!(listed.contains("operator"), "{listed}");
+    assert_eq!(served.terminate(), Some(0));
 
     let key = folder.path("keys/seal-maker.key.pem");
     let refused = folder.run(&seal_create(&key, "refused", &[])).ended(1);
     assert!(refused.contains("no passphrase was given"), "{refused}");
-    folder.run(&seal_create(&key, "made", &["--maker-passphrase", &passphrase])).ok();
+    folder.run(&seal_create(&key, "made", &["--maker-passphrase", "file:../passphrase"])).ok();
     folder.run(&["verify", "made/seal.esl", "--trust", "trust"]).ok();
+
+    let check = || folder.run(&["store", "check", "--config", &folder.config()]);
+    set(&folder, "key_passphrase", "file:../passphrase");
+    check().ok();
+    for (source, word) in [
+        ("env:NO_SUCH_PASSPHRASE", "NO_SUCH_PASSPHRASE"),
+        ("command:echo wrong", "does not open the key"),
+        ("口令 2468", "never the passphrase itself"),
+    ] {
+        set(&folder, "key_passphrase", source);
+        let told = check().ended(1);
+        assert!(told.contains(word) && !told.contains("2468"), "{told}");
+    }
 }
 
 /// Sets a key of `[files]` in the folder's configuration.

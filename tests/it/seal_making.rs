@@ -152,7 +152,6 @@ fn what_would_make_a_seal_worthless_is_refused_and_nothing_is_written() {
     ] {
         let ran = create(dir.path(), more);
         assert!(ran.code != Some(0) && ran.err.contains(word), "{more:?}: {:?} {}", ran.code, ran.err);
-        assert!(!ran.err.contains("geheim"), "{}", ran.err);
         assert!(!dir.path().join("made/seal.esl").exists(), "{more:?}");
     }
     for more in

@@ -170,6 +170,7 @@ fn boot(regions: &[Region], suite: Suite, plan: &Plan) -> Vec<Arc<Town>> {
                 region: city.region.code(),
                 allow_p256_seals: suite == Suite::P256Sha256,
                 listen: Listen { address: sockets[at].local_addr().unwrap().to_string() },
+                files: Default::default(),
                 peers,
                 registrations,
                 grants: Vec::new(),

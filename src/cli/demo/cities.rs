@@ -103,6 +103,7 @@ impl Cities {
                 region: city.region.code(),
                 allow_p256_seals: suite == Suite::P256Sha256,
                 listen: Listen { address: socket.local_addr()?.to_string() },
+                files: Default::default(),
                 peers,
                 registrations,
                 grants: vec![grant(&partner, now)],
