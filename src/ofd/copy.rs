@@ -8,7 +8,7 @@
 use super::WriteError;
 use super::face::{Shown, draw};
 use super::licence::Unsealed;
-use super::page::{Colour, Drawing, Font, Line, Shape};
+use super::page::{Colour, Drawing, Font, Shape};
 use super::text::{self, clean, fit, width};
 use super::write::{Document, Indexed};
 use crate::licence::LicenceType;
@@ -150,7 +150,7 @@ fn badge(drawing: &mut Drawing) {
 /// The line at the foot of every page; gives page and object of each.
 fn foot(drawing: &mut Drawing, area: MmBox, text: &str) -> Result<Vec<(u32, u32)>, WriteError> {
     let fitted = fit(text, &area, 2.6, 1.4).ok_or_else(|| WriteError::DoesNotFit(text.to_owned()))?;
-    Ok(on_every_page(drawing, |drawing, _, _| vec![drawing.text(area, &fitted, Font::Song, RED, false)]))
+    Ok(on_every_page(drawing, |drawing, _, _| drawing.text(area, &fitted, Font::Song, RED, false)))
 }
 
 /// Slanted lines all over every page, over the content and pale; gives page and object of each.
@@ -160,19 +160,16 @@ fn watermark(drawing: &mut Drawing, lines: &[String; 3]) -> Vec<(u32, u32)> {
     let long = lines.iter().map(|line| width(line) * size).fold(0.0, f32::max);
     let high = lines.len() as f32 * size * text::LEADING;
     let (wide, tall) = (long * cos + high * sin, long * sin + high * cos);
-    let line = |(at, text): (usize, &String)| Line {
-        x: (long - width(text) * size) / 2.0,
-        y: (at as f32 * text::LEADING + text::BASELINE) * size,
-        text: text.clone(),
-    };
-    let shape = Shape::Text {
+    let line = |(at, text): (usize, &String)| Shape::Text {
         font: Font::Hei,
         size,
         colour: WATERMARK,
         alpha: WATERMARK_ALPHA,
         turn: Some([cos, -sin, sin, cos, 0.0, long * sin]),
-        lines: lines.iter().enumerate().map(line).collect(),
+        start: ((long - width(text) * size) / 2.0, (at as f32 * text::LEADING + text::BASELINE) * size),
+        text: text.clone(),
     };
+    let shapes: Vec<Shape> = lines.iter().enumerate().map(line).collect();
     on_every_page(drawing, |drawing, page_width, page_height| {
         let (columns, rows) = (times(page_width, wide), times(page_height, tall));
         let mut drawn = Vec::new();
@@ -185,7 +182,7 @@ fn watermark(drawing: &mut Drawing, lines: &[String; 3]) -> Vec<(u32, u32)> {
                     width: wide,
                     height: tall,
                 };
-                drawn.push(drawing.draw(boundary, shape.clone()));
+                drawn.extend(shapes.iter().map(|shape| drawing.draw(boundary, shape.clone())));
             }
         }
         drawn

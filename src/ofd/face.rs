@@ -40,6 +40,9 @@ const PADDING: f32 = 1.0;
 const EDGE: f32 = 7.0;
 const FOOT_HEIGHT: f32 = 11.0;
 const CODE_SIDE: f32 = 22.0;
+/// Height of a row of one line, and how much rows grow where there is room.
+const ONE_LINE: f32 = 6.0;
+const MOST_STRETCH: f32 = 1.6;
 const SEE_ANNEX: &str = "（见附页）";
 
 /// What a sealed licence shows, checked.
@@ -223,8 +226,8 @@ impl Painter<'_, '_> {
         let area = MmBox { y: foot.y + foot.height, height: 3.0, ..foot };
         let text = format!("证照标识　{}", clean(&self.shown.sealed.payload.id));
         if let Some(fitted) = fit(&text, &area, 2.3, 1.5) {
-            let id = self.drawing.text(area, &fitted, Font::Song, LABEL, true);
-            self.refer("ZZBS", id);
+            let drawn = self.drawing.text(area, &fitted, Font::Song, LABEL, true);
+            self.refer("ZZBS", &drawn);
         }
     }
 
@@ -238,8 +241,8 @@ impl Painter<'_, '_> {
         };
         let fitted = fit(&clean(&layout.title), &area, TITLE, 3.0)
             .ok_or_else(|| WriteError::DoesNotFit(layout.title.clone()))?;
-        let id = self.drawing.text(area, &fitted, Font::Hei, INK, true);
-        self.refer("ZZMC", id);
+        let drawn = self.drawing.text(area, &fitted, Font::Hei, INK, true);
+        self.refer("ZZMC", &drawn);
         let right = layout.title_box.x + layout.title_box.width;
         let code = MmBox {
             x: right - CODE_SIDE,
@@ -257,23 +260,23 @@ impl Painter<'_, '_> {
         let Some((first, last)) = layout.rows.first().zip(layout.rows.last()) else {
             return Ok(layout.title_box.y + layout.title_box.height);
         };
-        // Rows stand equally far from each other, by the distance of the first two.
-        let gap = layout
-            .rows
-            .get(1)
-            .map_or(0.0, |second| second.value_box.y - first.value_box.y - first.value_box.height);
+        let mut rows = Vec::with_capacity(layout.rows.len());
+        for row in &layout.rows {
+            rows.extend(self.prepare(row)?);
+        }
         let (left, right) = (first.label_box.x, last.value_box.x + last.value_box.width);
         let column = first.label_box.x + first.label_box.width;
-        let top = first.value_box.y - gap / 2.0;
+        let top = layout.title_box.y + layout.title_box.height + 1.0;
+        // Rows are as high as they need, and with room to spare a little higher.
+        let room = foot(layout).y - 3.0 - top;
+        let stretch = (room / rows.iter().map(|row| row.height).sum::<f32>()).min(MOST_STRETCH);
         let mut y = top;
-        for row in &layout.rows {
-            let height = row.value_box.height + gap;
-            if !self.row(row, y + gap / 2.0)? {
-                continue;
-            }
+        for row in &rows {
             if y > top {
                 self.drawing.line(MmBox { x: left, y, width: right - left, height: 0.0 }, RULE, 0.15);
             }
+            let height = row.height * stretch;
+            self.row(row, layout, MmBox { x: left, y, width: right - left, height })?;
             y += height;
         }
         self.drawing.line(MmBox { x: column, y: top, width: 0.0, height: y - top }, RULE, 0.15);
@@ -281,38 +284,48 @@ impl Painter<'_, '_> {
         Ok(y)
     }
 
-    /// One row at this height; `false` if it has nothing to show.
-    fn row(&mut self, row: &FaceRow, y: f32) -> Result<bool, WriteError> {
-        let inner = |area: MmBox| MmBox { x: area.x + PADDING, y, width: area.width - 2.0 * PADDING, ..area };
-        let (label_box, value_box) = (inner(row.label_box), inner(row.value_box));
+    /// What a row is to show, and the height that it needs; `None` if it has nothing to show.
+    fn prepare<'r>(&mut self, row: &'r FaceRow) -> Result<Option<Prepared<'r>>, WriteError> {
+        let area = padded(row.value_box, row.value_box.y, row.value_box.height);
         let short = short_name(&row.name, self.shown.kind).to_owned();
         if row.kind == FieldKind::Image {
             let Some(value) = self.shown.values.get(&row.name) else {
-                return Ok(false);
+                return Ok(None);
             };
-            let (format, data, area) =
-                picture(value, value_box).ok_or_else(|| WriteError::Picture(row.name.clone()))?;
-            let id = self.drawing.picture(area, format, data);
-            self.refer(&short, id);
-        } else {
-            let Some(value) = self.shown.printed(row) else {
-                return Ok(false);
-            };
-            let fitted = match fit(&value, &value_box, LARGEST, SMALLEST) {
-                Some(fitted) => fitted,
-                None => {
-                    self.annex.push((row.label.clone(), value, short.clone()));
-                    let size = SMALLEST.max((value_box.height / text::LEADING).min(LARGEST));
-                    Fitted { size, lines: vec![SEE_ANNEX.to_owned()] }
-                }
-            };
-            let id = self.drawing.text(value_box, &fitted, Font::Song, INK, false);
-            self.refer(&short, id);
+            let picture = picture(value, area).ok_or_else(|| WriteError::Picture(row.name.clone()))?;
+            let height = row.value_box.height + 2.0 * PADDING;
+            return Ok(Some(Prepared { row, short, content: Content::Picture(picture), height }));
         }
+        let Some(value) = self.shown.printed(row) else {
+            return Ok(None);
+        };
+        let fitted = fit(&value, &area, LARGEST, SMALLEST).unwrap_or_else(|| {
+            self.annex.push((row.label.clone(), value, short.clone()));
+            let size = (area.height / text::LEADING).min(LARGEST);
+            Fitted { size, lines: vec![SEE_ANNEX.to_owned()] }
+        });
+        // The least is what the face gives a row of one line, closer where it has many.
+        let least = row.value_box.height.min(ONE_LINE);
+        let height = least.max(fitted.height() + PADDING);
+        Ok(Some(Prepared { row, short, content: Content::Text(fitted), height }))
+    }
+
+    fn row(&mut self, prepared: &Prepared<'_>, layout: &FaceLayout, area: MmBox) -> Result<(), WriteError> {
+        let Prepared { row, short, content, .. } = prepared;
+        let value_box = padded(row.value_box, area.y, area.height);
+        let drawn = match content {
+            Content::Text(fitted) => self.drawing.text(value_box, fitted, Font::Song, INK, false),
+            Content::Picture((format, data, size)) => {
+                let y = area.y + (area.height - size.height) / 2.0;
+                vec![self.drawing.picture(MmBox { y, ..*size }, format, data.clone())]
+            }
+        };
+        self.refer(short, &drawn);
+        let label_box = padded(MmBox { x: layout.title_box.x, ..row.label_box }, area.y, area.height);
         let label = fit(&clean(&row.label), &label_box, LARGEST, 1.5)
             .ok_or_else(|| WriteError::DoesNotFit(row.label.clone()))?;
         self.drawing.text(label_box, &label, Font::Song, LABEL, false);
-        Ok(true)
+        Ok(())
     }
 
     /// Values too long for their box, in full, each under its label.
@@ -333,9 +346,9 @@ impl Painter<'_, '_> {
                 }
                 let area = MmBox { x: left, y, width, height: step };
                 let fitted = Fitted { size: LARGEST, lines: vec![clean(line)] };
-                let id = self.drawing.text(area, &fitted, font, colour, false);
+                let drawn = self.drawing.text(area, &fitted, font, colour, false);
                 if font == Font::Song {
-                    self.refer(short, id);
+                    self.refer(short, &drawn);
                 }
                 y += step;
             }
@@ -343,11 +356,12 @@ impl Painter<'_, '_> {
         }
     }
 
-    fn refer(&mut self, short: &str, object: u32) {
+    fn refer(&mut self, short: &str, objects: &[u32]) {
         let Some(page) = self.drawing.page().map(|page| page.id) else { return };
+        let objects = objects.iter().map(|object| (page, *object));
         match self.index.iter_mut().find(|datum| datum.name == short) {
-            Some(datum) => datum.objects.push((page, object)),
-            None => self.index.push(Indexed { name: short.to_owned(), objects: vec![(page, object)] }),
+            Some(datum) => datum.objects.extend(objects),
+            None => self.index.push(Indexed { name: short.to_owned(), objects: objects.collect() }),
         }
     }
 }
@@ -367,8 +381,29 @@ fn short_name<'k>(name: &'k str, kind: &'k LicenceType) -> &'k str {
     }
 }
 
+/// A row that is to be drawn.
+struct Prepared<'r> {
+    row: &'r FaceRow,
+    short: String,
+    content: Content,
+    height: f32,
+}
+
+enum Content {
+    Text(Fitted),
+    Picture(Picture),
+}
+
+/// Format, bytes, place.
+type Picture = (&'static str, Vec<u8>, MmBox);
+
+/// A box within its row, at this height, with room beside what stands in it.
+fn padded(area: MmBox, y: f32, height: f32) -> MmBox {
+    MmBox { x: area.x + PADDING, y, width: area.width - 2.0 * PADDING, height }
+}
+
 /// Format, bytes and place of a picture, as large as its proportions allow, at the left of its box.
-fn picture(value: &FieldValue, area: MmBox) -> Option<(&'static str, Vec<u8>, MmBox)> {
+fn picture(value: &FieldValue, area: MmBox) -> Option<Picture> {
     let data = STANDARD.decode(value.texts().concat()).ok()?;
     let format = if data.starts_with(b"\x89PNG") { "PNG" } else { "JPEG" };
     let size = imagesize::blob_size(&data).ok()?;

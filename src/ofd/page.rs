@@ -4,8 +4,6 @@
 //! Only what a licence needs: text, pictures, filled or stroked paths. Every object has an identifier
 //! that is unique in the document, so that the data index can point at it.
 
-use std::fmt::Write;
-
 use quick_xml::escape::escape;
 
 use super::text::{self, Fitted};
@@ -29,14 +27,6 @@ pub enum Font {
 /// The last identifier that is taken before anything is drawn.
 const RESERVED_IDS: u32 = Font::Hei as u32;
 
-/// One line of a text object: where its baseline begins, within the object.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Line {
-    pub x: f32,
-    pub y: f32,
-    pub text: String,
-}
-
 /// What an object shows.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Shape {
@@ -48,7 +38,9 @@ pub enum Shape {
         alpha: u8,
         /// Matrix a b c d e f of the standard; `None` is upright.
         turn: Option<[f32; 6]>,
-        lines: Vec<Line>,
+        /// Where its baseline begins, within the object.
+        start: (f32, f32),
+        text: String,
     },
     /// Commands M, L, C of the standard's abbreviated form, within the boundary. `stroke` is a line
     /// width; without one the path is filled.
@@ -140,26 +132,39 @@ impl Drawing {
         id
     }
 
-    /// Text that was fitted, centred in the height of `area`, from its left edge or in its middle.
-    pub fn text(&mut self, area: MmBox, fitted: &Fitted, font: Font, colour: Colour, centred: bool) -> u32 {
+    /// Text that was fitted, centred in the height of `area`, from its left edge or in its middle;
+    /// gives an object for each line. (An object may hold several lines, and a reader in the field
+    /// sets them one over the other.)
+    pub fn text(
+        &mut self,
+        area: MmBox,
+        fitted: &Fitted,
+        font: Font,
+        colour: Colour,
+        centred: bool,
+    ) -> Vec<u32> {
         let size = fitted.size;
-        let top = area.y + (area.height - fitted.height()).max(0.0) / 2.0;
-        let mut y = text::BASELINE * size;
-        let line = |text: &String| {
-            let room = area.width - text::width(text) * size;
-            let line = Line { x: if centred { room.max(0.0) / 2.0 } else { 0.0 }, y, text: text.clone() };
+        let mut y = area.y + (area.height - fitted.height()).max(0.0) / 2.0;
+        let mut drawn = Vec::with_capacity(fitted.lines.len());
+        for text in &fitted.lines {
+            let room = (area.width - text::width(text) * size).max(0.0);
+            let start = (if centred { room / 2.0 } else { 0.0 }, text::BASELINE * size);
+            let boundary = MmBox { y, height: text::LEADING * size, ..area };
+            let text = text.clone();
+            drawn.push(
+                self.draw(boundary, Shape::Text { font, size, colour, alpha: 255, turn: None, start, text }),
+            );
             y += text::LEADING * size;
-            line
-        };
-        let lines = fitted.lines.iter().map(line).collect();
-        let boundary = MmBox { y: top, height: fitted.height(), ..area };
-        self.draw(boundary, Shape::Text { font, size, colour, alpha: 255, turn: None, lines })
+        }
+        drawn
     }
 
     /// A rectangle's outline; the pen runs along the edge of `area`.
     pub fn outline(&mut self, area: MmBox, colour: Colour, pen: f32) {
         let (near, right, bottom) = (mm(pen / 2.0), mm(area.width + pen / 2.0), mm(area.height + pen / 2.0));
-        let data = format!("M {near} {near} L {right} {near} L {right} {bottom} L {near} {bottom} C");
+        let data = format!(
+            "M {near} {near} L {right} {near} L {right} {bottom} L {near} {bottom} L {near} {near} C"
+        );
         self.draw(around(area, pen), Shape::Path { data, colour, stroke: Some(pen) });
     }
 
@@ -207,23 +212,20 @@ impl Object {
     fn to_xml(&self) -> String {
         let (id, boundary) = (self.id, boxed(&self.boundary));
         match &self.shape {
-            Shape::Text { font, size, colour, alpha, turn, lines } => {
-                let mut out = format!(
-                    "<ofd:TextObject ID=\"{id}\" Boundary=\"{boundary}\" Font=\"{}\" Size=\"{}\"",
+            Shape::Text { font, size, colour, alpha, turn, start: (x, y), text } => {
+                let turn = turn.map(|matrix| format!(" CTM=\"{}\"", numbers(&matrix))).unwrap_or_default();
+                let pale = if *alpha == 255 { String::new() } else { format!(" Alpha=\"{alpha}\"") };
+                format!(
+                    "<ofd:TextObject ID=\"{id}\" Boundary=\"{boundary}\" Font=\"{}\" Size=\"{}\"{turn}>\
+                     <ofd:FillColor Value=\"{}\"{pale}/><ofd:TextCode X=\"{}\" Y=\"{}\"{}>{}</ofd:TextCode></ofd:TextObject>",
                     *font as u32,
-                    mm(*size)
-                );
-                if let Some(matrix) = turn {
-                    let _ = write!(out, " CTM=\"{}\"", numbers(matrix));
-                }
-                if *alpha != 255 {
-                    let _ = write!(out, " Alpha=\"{alpha}\"");
-                }
-                let _ = write!(out, "><ofd:FillColor Value=\"{}\"/>", value(*colour));
-                for line in lines {
-                    out.push_str(&line.to_xml(*size));
-                }
-                out + "</ofd:TextObject>"
+                    mm(*size),
+                    value(*colour),
+                    mm(*x),
+                    mm(*y),
+                    steps(text, *size),
+                    escape(text)
+                )
             }
             Shape::Path { data, colour, stroke } => {
                 let colour = value(*colour);
@@ -248,13 +250,12 @@ impl Object {
     }
 }
 
-impl Line {
-    fn to_xml(&self, size: f32) -> String {
-        let steps: Vec<String> = self.text.chars().map(|c| mm(text::advance(c) * size)).collect();
-        let steps = steps.split_last().map(|(_, but_last)| but_last.join(" ")).unwrap_or_default();
-        let steps = if steps.is_empty() { steps } else { format!(" DeltaX=\"{steps}\"") };
-        let (x, y) = (mm(self.x), mm(self.y));
-        format!("<ofd:TextCode X=\"{x}\" Y=\"{y}\"{steps}>{}</ofd:TextCode>", escape(&self.text))
+/// ` DeltaX="…"`: how far each character but the last is from the next.
+fn steps(text: &str, size: f32) -> String {
+    let steps: Vec<String> = text.chars().map(|c| mm(text::advance(c) * size)).collect();
+    match steps.split_last() {
+        Some((_, but_last)) if !but_last.is_empty() => format!(" DeltaX=\"{}\"", but_last.join(" ")),
+        _ => String::new(),
     }
 }
 
@@ -290,11 +291,23 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_where_each_character_stands_and_is_escaped() {
-        let line = Line { x: 0.0, y: 3.0, text: "你 <&a".into() };
+    fn a_text_says_where_each_character_stands_and_is_escaped() {
+        assert_eq!(steps("你 <&a", 3.0), " DeltaX=\"3 1.5 1.5 1.5\"");
+        assert_eq!(steps("你", 3.0), "");
+        let shape = Shape::Text {
+            font: Font::Song,
+            size: 3.0,
+            colour: [1, 2, 3],
+            alpha: 60,
+            turn: None,
+            start: (0.0, 3.0),
+            text: "<&".into(),
+        };
+        let boundary = MmBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
         assert_eq!(
-            line.to_xml(3.0),
-            "<ofd:TextCode X=\"0\" Y=\"3\" DeltaX=\"3 1.5 1.5 1.5\">你 &lt;&amp;a</ofd:TextCode>"
+            Object { id: 7, boundary, shape }.to_xml(),
+            "<ofd:TextObject ID=\"7\" Boundary=\"1 2 3 4\" Font=\"1\" Size=\"3\"><ofd:FillColor Value=\"1 2 3\" \
+             Alpha=\"60\"/><ofd:TextCode X=\"0\" Y=\"3\" DeltaX=\"1.5\">&lt;&amp;</ofd:TextCode></ofd:TextObject>"
         );
     }
 

@@ -1,8 +1,9 @@
 //! Setting text: how wide it is, where its lines break, at which size it fits a box.
 //!
 //! Fonts are named and not embedded, so nobody here knows a glyph's real width. It need not be known:
-//! a page says for each character how far the next one stands (`DeltaX`), a full em, or half of one
-//! for ASCII, as in 宋体. A reader that falls back on another font sets the same lines in the same places.
+//! a page says for each character how far the next one stands (`DeltaX`): a full em, or half of one
+//! for ASCII, as in 宋体; capitals and digits get a little more, since they are wider in the fonts that
+//! readers fall back on. Whatever the font, the same lines stand in the same places.
 
 use crate::licence::face::MmBox;
 
@@ -32,7 +33,11 @@ impl Fitted {
 
 /// How far the next character stands, in ems.
 pub fn advance(c: char) -> f32 {
-    if c.is_ascii() { 0.5 } else { 1.0 }
+    match c {
+        '0'..='9' | 'A'..='Z' => 0.56,
+        _ if c.is_ascii() => 0.5,
+        _ => 1.0,
+    }
 }
 
 /// Width in ems.

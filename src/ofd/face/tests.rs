@@ -31,13 +31,11 @@ fn is_well_set(page: &Page, name: &str) {
         page.body.iter().filter(|object| !matches!(object.shape, Shape::Path { .. })).collect();
     for object in &read {
         assert!(inside(&object.boundary, &sheet), "{name}: {object:?}");
-        if let Shape::Text { size, lines, .. } = &object.shape {
-            for line in lines {
-                let wide = line.x + width(&line.text) * size;
-                assert!(wide <= object.boundary.width + 0.01, "{name}: {line:?} of {wide}");
-                assert!(line.y <= object.boundary.height && line.y >= 0.9 * size, "{name}: {line:?}");
-            }
-            assert!(lines.len() as f32 * size * LEADING <= object.boundary.height + 0.01, "{name}");
+        if let Shape::Text { size, start: (x, y), text, .. } = &object.shape {
+            let wide = x + width(text) * size;
+            assert!(wide <= object.boundary.width + 0.01, "{name}: {text} of {wide}");
+            assert!(*y <= object.boundary.height && *y >= 0.9 * size, "{name}: {text}");
+            assert!(size * LEADING <= object.boundary.height + 0.01, "{name}: {text}");
         }
     }
     for (at, one) in read.iter().enumerate() {
@@ -217,9 +215,7 @@ fn a_value_too_long_for_its_box_stands_in_full_on_a_further_page() {
     }
     let of = |page: &Page| -> String {
         let lines = page.body.iter().filter_map(|object| match &object.shape {
-            Shape::Text { lines, .. } => {
-                Some(lines.iter().map(|line| line.text.as_str()).collect::<String>())
-            }
+            Shape::Text { text, .. } => Some(text.as_str()),
             _ => None,
         });
         lines.collect()
