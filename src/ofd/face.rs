@@ -37,7 +37,7 @@ const SMALLEST: f32 = 2.1;
 /// Room between a value and the lines around it.
 const PADDING: f32 = 1.0;
 /// The frame's distance from the page's edge; the foot stands within it.
-const EDGE: f32 = 7.0;
+const EDGE: f32 = 6.0;
 const FOOT_HEIGHT: f32 = 11.0;
 const CODE_SIDE: f32 = 22.0;
 /// Height of a row of one line, and how much rows grow where there is room.
@@ -201,7 +201,7 @@ pub fn draw(shown: &Shown<'_>) -> Result<Face, WriteError> {
 
 fn foot(layout: &FaceLayout) -> MmBox {
     let side = EDGE + 6.0;
-    let y = layout.page_height - EDGE - FOOT_HEIGHT - 1.0;
+    let y = layout.page_height - EDGE - FOOT_HEIGHT - 3.0;
     MmBox { x: side, y, width: layout.page_width - 2.0 * side, height: FOOT_HEIGHT - 3.0 }
 }
 
