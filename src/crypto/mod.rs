@@ -99,6 +99,17 @@ pub fn sha256(parts: &[&[u8]]) -> Digest {
     to_digest(context.finish().as_ref())
 }
 
+/// SHA-1 (FIPS 180-4), for one comparison only: the first form of the signing-certificate attribute
+/// (RFC 2634 5.4) names the signer's certificate by it, beside a signature that does not rest on it.
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+    let mut found = [0; 20];
+    for (to, from) in found.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    found
+}
+
 /// HMAC-SHA-256 over the concatenation of `parts` (RFC 2104).
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
     let mut context = ring::hmac::Context::with_key(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key));

@@ -56,6 +56,16 @@ impl Suite {
         Self::ALL.into_iter().find(|suite| suite.signature_oid() == oid)
     }
 
+    /// The suite of a signature algorithm as seals and messages of the field name it: besides
+    /// [`Self::signature_oid`] that of the SM2 signature without its hash (GM/T 0006), and even that
+    /// of the curve. For reading only: nothing here writes them, and no certificate may have them.
+    pub fn from_seen_signature_oid(oid: &str) -> Option<Self> {
+        match oid {
+            "1.2.156.10197.1.301" | "1.2.156.10197.1.301.1" => Some(Self::Sm2Sm3),
+            _ => Self::from_signature_oid(oid),
+        }
+    }
+
     /// Object identifier of the curve in a SubjectPublicKeyInfo, dotted.
     pub const fn curve_oid(self) -> &'static str {
         match self {
@@ -74,6 +84,18 @@ impl Suite {
             Self::Sm2Sm3 => "1.2.156.10197.1.401",
             Self::P256Sha256 => "2.16.840.1.101.3.4.2.1",
         }
+    }
+
+    /// The suite of a hash as lists of digests and messages of the field name it: by identifier
+    /// (for SM3 also those with and without a key, GM/T 0006) or by name, in any spelling.
+    pub fn from_seen_hash(name: &str) -> Option<Self> {
+        if matches!(name, "1.2.156.10197.1.401.1" | "1.2.156.10197.1.401.2") {
+            return Some(Self::Sm2Sm3);
+        }
+        let plain = name.to_ascii_lowercase().replace('-', "");
+        Self::ALL
+            .into_iter()
+            .find(|suite| suite.hash_oid() == name || suite.hash_name().replace('-', "") == plain)
     }
 
     /// The `alg` of a JWS. `SM2` is not registered with IANA; RFC 7518 has no ShangMi algorithm.
@@ -140,6 +162,29 @@ mod tests {
             assert_eq!(Suite::from_signature_oid(suite.signature_oid()), Some(suite));
             assert_eq!(Suite::from_curve_oid(suite.curve_oid()), Some(suite));
             assert_eq!(suite.name().parse(), Ok(suite));
+            for hash in [suite.hash_name().to_uppercase(), suite.hash_oid().to_owned()] {
+                assert_eq!(Suite::from_seen_hash(&hash), Some(suite));
+            }
+            assert_eq!(Suite::from_seen_signature_oid(suite.signature_oid()), Some(suite));
+        }
+    }
+
+    #[test]
+    fn names_of_the_field_are_read_and_weak_hashes_are_not() {
+        for oid in ["1.2.156.10197.1.301", "1.2.156.10197.1.301.1"] {
+            assert_eq!(Suite::from_seen_signature_oid(oid), Some(Suite::Sm2Sm3));
+            assert_eq!(Suite::from_signature_oid(oid), None);
+        }
+        for (name, suite) in [
+            ("SM3", Some(Suite::Sm2Sm3)),
+            ("1.2.156.10197.1.401.2", Some(Suite::Sm2Sm3)),
+            ("SHA256", Some(Suite::P256Sha256)),
+            ("MD5", None),
+            ("SHA-1", None),
+            ("1.2.840.113549.2.5", None),
+            ("", None),
+        ] {
+            assert_eq!(Suite::from_seen_hash(name), suite, "{name}");
         }
     }
 }

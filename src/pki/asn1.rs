@@ -149,6 +149,47 @@ impl<'a> Element<'a> {
             _ => Err(Fault::Tag),
         }
     }
+
+    /// A time as seals, stamps and time stamps of the field write it (X.680 46, 47): either kind,
+    /// seconds with a fraction (cut off below a millisecond), `Z` or an offset like `+0800`.
+    pub fn seen_time(&self) -> Result<Timestamp, Fault> {
+        let text = std::str::from_utf8(self.content).map_err(|_| Fault::Value)?;
+        let century = match self.tag {
+            GENERALIZED_TIME => "",
+            UTC_TIME if text.as_bytes() < b"50".as_slice() => "20",
+            UTC_TIME => "19",
+            _ => return Err(Fault::Tag),
+        };
+        let zone = text.find(['Z', '+', '-']).ok_or(Fault::Value)?;
+        let (local, zone) = text.split_at_checked(zone).ok_or(Fault::Value)?;
+        let (whole, fraction) = local.split_once(['.', ',']).unwrap_or((local, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(fraction) || fraction.len() > 9 {
+            return Err(Fault::Value);
+        }
+        let millis: i64 = fraction
+            .chars()
+            .chain("00".chars())
+            .take(3)
+            .collect::<String>()
+            .parse()
+            .map_err(|_| Fault::Value)?;
+        let at = parse_time(&format!("{century}{whole}Z"))?;
+        let offset = match (zone.get(..1), zone.get(1..3), zone.get(3..)) {
+            (Some("Z"), None, None) if zone.len() == 1 => 0,
+            (Some(sign @ ("+" | "-")), Some(hours), Some(minutes)) if digits(hours) && digits(minutes) => {
+                let hours: i64 = hours.parse().map_err(|_| Fault::Value)?;
+                let minutes: i64 = minutes.parse().map_err(|_| Fault::Value)?;
+                if hours > 14 || minutes > 59 || zone.len() != 5 {
+                    return Err(Fault::Value);
+                }
+                let east = (hours * 60 + minutes) * 60;
+                if sign == "+" { east } else { -east }
+            }
+            _ => return Err(Fault::Value),
+        };
+        Ok(Timestamp::from_millis(at.plus_secs(-offset).millis().saturating_add(millis)))
+    }
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, Fault> {
@@ -434,6 +475,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn times_of_the_field_are_read_with_fraction_and_offset() {
+        let read = |tag, text: &str| Element { tag, raw: &[], content: text.as_bytes() }.seen_time();
+        let at = Timestamp::parse_rfc3339("2020-10-10T07:11:20Z").unwrap();
+        let later = Timestamp::from_millis(at.millis() + 250);
+        for (tag, text, expected) in [
+            (GENERALIZED_TIME, "20201010071120Z", at),
+            (GENERALIZED_TIME, "20201010151120+0800", at),
+            (GENERALIZED_TIME, "20201010071120.25Z", later),
+            (GENERALIZED_TIME, "20201010021120.2509-0500", later),
+            (UTC_TIME, "201010071120Z", at),
+            (UTC_TIME, "201010151120+0800", at),
+        ] {
+            assert_eq!(read(tag, text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "20201010071120",
+            "20201010071120.Z",
+            "20201010071120.5",
+            "20201010071120+8",
+            "20201010071120+080",
+            "20201010071120+08000",
+            "20201010071120+1500",
+            "20201010071120Z0",
+            "20201010071120ZZZ",
+            "2020101007112Z",
+            "Z",
+            "",
+            "20201010071120+é0",
+        ] {
+            assert!(read(GENERALIZED_TIME, bad).is_err(), "{bad}");
+        }
+        assert_eq!(read(INTEGER, "20201010071120Z"), Err(Fault::Tag));
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(content in proptest::collection::vec(any::<u8>(), 0..70_000)) {
@@ -449,6 +525,7 @@ mod tests {
             let mut reader = Reader::new(&bytes);
             while let Ok(element) = reader.any() {
                 let _ = (element.to_u32(), element.bits(), element.oid(), element.text(), element.time());
+                let _ = element.seen_time();
             }
         }
     }
