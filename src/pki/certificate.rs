@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use x509_parser::extensions::ParsedExtension;
+use x509_parser::extensions::{ExtendedKeyUsage as Purposes, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use x509_parser::x509::X509Name;
 
@@ -45,6 +45,8 @@ pub struct ExtendedKeyUsage {
     pub any: bool,
     pub server_auth: bool,
     pub client_auth: bool,
+    /// Critical, with `timeStamping` as its one purpose (RFC 3161 2.3).
+    pub time_stamping_only: bool,
 }
 
 /// What `authorityKeyIdentifier` says beside the key (RFC 5280 4.2.1.1).
@@ -387,6 +389,19 @@ fn unsupported(why: CryptoError) -> String {
     }
 }
 
+fn only_time_stamping(usage: &Purposes<'_>) -> bool {
+    let others = [
+        usage.any,
+        usage.server_auth,
+        usage.client_auth,
+        usage.code_signing,
+        usage.email_protection,
+        usage.ocsp_signing,
+        !usage.other.is_empty(),
+    ];
+    usage.time_stamping && !others.contains(&true)
+}
+
 impl Extensions {
     fn read(certificate: &X509Certificate<'_>) -> Result<Self, PkiError> {
         let refuse = PkiError::CertificateFormat;
@@ -424,6 +439,7 @@ impl Extensions {
                         any: usage.any,
                         server_auth: usage.server_auth,
                         client_auth: usage.client_auth,
+                        time_stamping_only: extension.critical && only_time_stamping(usage),
                     });
                 }
                 ParsedExtension::SubjectKeyIdentifier(id) => found.subject_key_id = Some(id.0.to_vec()),

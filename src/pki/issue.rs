@@ -24,6 +24,7 @@ const CRL_NUMBER: &str = "2.5.29.20";
 const REASON_CODE: &str = "2.5.29.21";
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+const TIME_STAMPING: &str = "1.3.6.1.5.5.7.3.8";
 
 /// Bits of `keyUsage`, as [`Extension::key_usage`] takes them: the first bit is the highest.
 pub const DIGITAL_SIGNATURE: u8 = 0x80;
@@ -141,6 +142,8 @@ pub enum Profile {
     NodeSigning,
     /// Signs directories and issuer lists.
     Directory,
+    /// A time stamp authority: its one purpose is critical (RFC 3161 2.3).
+    TimeStamping,
     /// Exactly these extensions, beside the key identifiers.
     Custom(Vec<Extension>),
 }
@@ -166,6 +169,11 @@ impl Profile {
             }
             Self::SealMaker | Self::SealOwner => end_entity(DIGITAL_SIGNATURE | NON_REPUDIATION),
             Self::NodeSigning | Self::Directory => end_entity(DIGITAL_SIGNATURE),
+            Self::TimeStamping => {
+                let mut found = end_entity(DIGITAL_SIGNATURE | NON_REPUDIATION);
+                found.push(Extension { critical: true, ..Extension::purposes(&[TIME_STAMPING])? });
+                found
+            }
             Self::Custom(extensions) => extensions.clone(),
         })
     }

@@ -16,12 +16,15 @@
 //! | `asn1` | DER as received, and DER written |
 //! | `certificate`, `crl` | one object, parsed once and owned |
 //! | `path` | whether a chain leads to an anchor at a moment |
+//! | `cms` | signed messages (RFC 5652, GB/T 35275), read, verified and made |
+//! | `timestamp` | time stamps (RFC 3161, GB/T 20520), read, verified and made |
 //! | `issue` | a small certification authority for tests, the demo and `init` |
 
 mod anchors;
 pub mod asn1;
 mod certificate;
 mod constraints;
+pub mod cms;
 mod crl;
 pub mod issue;
 mod names;
@@ -32,6 +35,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 mod verified;
+pub mod timestamp;
 
 pub use anchors::Anchors;
 pub use certificate::{AuthorityKeyId, BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};

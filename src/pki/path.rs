@@ -51,12 +51,15 @@ pub struct Terms {
     pub now: Timestamp,
     pub revocation: Revocation,
     pub usage: Usage,
+    /// Whether `at` is proved and not just claimed: then a later revocation leaves no doubt, whatever
+    /// its reason.
+    pub proved: bool,
 }
 
 impl Terms {
     /// Everything must be valid now, with revocation known.
     pub const fn strict(now: Timestamp, usage: Usage) -> Self {
-        Self { at: now, now, revocation: Revocation::Required, usage }
+        Self { at: now, now, revocation: Revocation::Required, usage, proved: false }
     }
 
     /// A missing revocation list no longer refuses the path.
@@ -216,7 +219,7 @@ impl<'a> Search<'a, '_> {
         issuer: &Certificate,
         depth: usize,
     ) -> Result<(), PkiError> {
-        let Terms { at, now, revocation, .. } = *self.terms;
+        let Terms { at, now, revocation, proved, .. } = *self.terms;
         let mut stale: Option<Timestamp> = None;
         let mut known = Reasons::NONE;
         let mut bad_list = None;
@@ -232,7 +235,7 @@ impl<'a> Search<'a, '_> {
                 if entry.at <= at {
                     return Err(PkiError::Revoked { subject, at: entry.at, reason: entry.reason, depth });
                 }
-                if !entry.reason.key_was_safe() {
+                if !proved && !entry.reason.key_was_safe() {
                     return Err(PkiError::RevokedLater { subject, at: entry.at, reason: entry.reason });
                 }
             }
