@@ -451,7 +451,11 @@ fn value(
     let to_sign = ses::to_sign(seal, at, &suite.hash(&[descriptor]), &property)?;
     let signature = signing.signer.sign(&to_sign)?;
     let token = time_stamp.map(|ask| ask(&signature.to_der())).transpose().map_err(WriteError::TimeStamp)?;
-    Ok(ses::assemble_with_time(&to_sign, signing.certificate, suite, &signature, token.as_deref())?)
+    let stamp = ses::assemble(&to_sign, signing.certificate, suite, &signature)?;
+    Ok(match token {
+        Some(token) => ses::with_time_stamp(&stamp, &token)?,
+        None => stamp,
+    })
 }
 
 #[cfg(test)]

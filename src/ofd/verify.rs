@@ -18,11 +18,14 @@ use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
 use super::signature::{self, CheckMethod, Kind, Listed, Signature};
 use super::xml;
-use crate::crypto::{Digest, Signature as Value, Suite};
-use crate::pki::Certificate;
+use crate::crypto::{Digest, PublicKey, Signature as Value, Suite};
+use crate::pki::cms::{self, CmsError};
+use crate::pki::{Certificate, Terms, Usage};
 use crate::seal::check::{Check, SubIndication};
-use crate::seal::report::{ChainLink, Coverage, NotCovered, Parts, Place, Report, SealVerdict, Sentence};
-use crate::seal::ses::{self, Protected, Stamp};
+use crate::seal::report::{
+    ChainLink, Coverage, NotCovered, Parts, Place, Report, SealVerdict, Sentence, time_proof,
+};
+use crate::seal::ses::{self, Protected, Stamp, TimeProof};
 use crate::seal::trust::Trust;
 use crate::seal::verify::{Ask, verify_licence};
 use crate::time::Timestamp;
@@ -392,38 +395,72 @@ impl<'a> File<'a> {
         let time = found.claimed_time();
         let in_future = time.is_some_and(|time| time > now.plus_secs(CLOCK_SKEW_SECS));
         let at = time.filter(|_| !in_future).unwrap_or(now);
-        let mut chain = Vec::new();
-        let mut suite = None;
-        match Value::from_der_or_raw(value) {
-            Err(why) => {
-                checks.push(Check::failed(PLAIN, SubIndication::FormatFailure, why.to_string()));
-                checks.push(Check::skipped(SIGNER, PLAIN));
-            }
-            Ok(value) => match self.signer_of(signed, &value) {
-                Some(signer) => {
-                    suite = signer.public_key().ok().map(crate::crypto::PublicKey::suite);
-                    checks.push(Check::ok(PLAIN));
-                    let (check, found) =
-                        ses::check_certificate(SIGNER, signer, self.trust.for_seals(), at, now);
-                    chain = found;
-                    checks.push(check);
-                }
-                None => {
-                    let why = "the file does not carry the signer's certificate, and no certificate of the trust folder verifies the signature";
-                    let open = |name| Check::not_checked(name, SubIndication::NoCertificateChainFound, why);
-                    checks.extend([PLAIN, SIGNER].map(open));
-                }
-            },
-        }
+        let Signer { suite, chain } = match Value::from_der_or_raw(value) {
+            Ok(value) => self.bare(signed, &value, (at, now), &mut checks),
+            Err(_) => self.message(signed, value, (at, now), &mut checks),
+        };
         checks.push(signing_time(time, in_future));
         checks.push(algorithm(found, suite));
         SealVerdict {
             signing_time: time,
-            time_proof: time.map(|_| words("claimed by the signer", "签章人自述")),
+            time_proof: time.map(|_| time_proof(&TimeProof::Claimed)),
             suite: suite.map(Suite::name),
             signer_chain: ChainLink::all(&chain),
             ..SealVerdict::of(checks)
         }
+    }
+
+    /// r and s alone: whoever made them is looked for.
+    fn bare(
+        &self,
+        signed: &[u8],
+        value: &Value,
+        (at, now): (Timestamp, Timestamp),
+        checks: &mut Vec<Check>,
+    ) -> Signer {
+        let Some(signer) = self.signer_of(signed, value) else {
+            let why = "the file does not carry the signer's certificate, and no certificate of the trust folder verifies the signature";
+            let open = |name| Check::not_checked(name, SubIndication::NoCertificateChainFound, why);
+            checks.extend([PLAIN, SIGNER].map(open));
+            return Signer::default();
+        };
+        let (check, chain) = ses::check_certificate(SIGNER, signer, self.trust.for_seals(), at, now);
+        checks.extend([Check::ok(PLAIN), check]);
+        Signer { suite: suite_of(signer), chain }
+    }
+
+    /// A signed message (GB/T 35275, RFC 5652) over `Signature.xml`, or over its digest.
+    fn message(
+        &self,
+        signed: &[u8],
+        value: &[u8],
+        (at, now): (Timestamp, Timestamp),
+        checks: &mut Vec<Check>,
+    ) -> Signer {
+        let trust = self.trust.for_seals();
+        let verified = match cms::verify_detached(value, signed, &trust.intermediates) {
+            Err(CmsError::OtherContent) => of_digest(signed, value, &trust.intermediates),
+            other => other.map(|verified| (verified, None)),
+        };
+        let (verified, note) = match verified {
+            Ok(verified) => verified,
+            Err(why) => {
+                checks.extend([ses::message_check(PLAIN, &why), Check::skipped(SIGNER, PLAIN)]);
+                return Signer::default();
+            }
+        };
+        let ok = Check::ok(PLAIN);
+        checks.push(match note {
+            Some(note) => ok.because(note),
+            None => ok,
+        });
+        let terms = Terms { at, now, revocation: trust.revocation, usage: Usage::Sign, proved: false };
+        let (check, chain) = match verified.chain(&trust.intermediates, &trust.anchors, &trust.crls, &terms) {
+            Ok(chain) => (Check::ok(SIGNER), chain),
+            Err(why) => (ses::path_check(SIGNER, &why), Vec::new()),
+        };
+        checks.push(check);
+        Signer { suite: suite_of(&verified.signer), chain }
     }
 
     fn signer_of(&self, signed: &[u8], value: &Value) -> Option<&Certificate> {
@@ -433,6 +470,32 @@ impl<'a> File<'a> {
             candidate.public_key().is_ok_and(|key| key.verify(signed, value).is_ok())
         };
         candidates.into_iter().find(verifies)
+    }
+}
+
+/// Who made a plain signature, as far as it is known.
+#[derive(Default)]
+struct Signer {
+    suite: Option<Suite>,
+    chain: Vec<Certificate>,
+}
+
+fn suite_of(signer: &Certificate) -> Option<Suite> {
+    signer.public_key().ok().map(PublicKey::suite)
+}
+
+/// A message whose content is the digest of `signed`, as some makers have it.
+fn of_digest(
+    signed: &[u8],
+    value: &[u8],
+    known: &[Certificate],
+) -> Result<(cms::Verified, Option<&'static str>), CmsError> {
+    let (verified, content) = cms::verify_attached(value, known)?;
+    let is_digest = Suite::ALL.into_iter().any(|suite| suite.hash(&[signed]).as_slice() == content);
+    if is_digest {
+        Ok((verified, Some("the message is over the digest of Signature.xml")))
+    } else {
+        Err(CmsError::OtherContent)
     }
 }
 

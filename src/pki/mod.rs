@@ -23,8 +23,8 @@
 mod anchors;
 pub mod asn1;
 mod certificate;
-mod constraints;
 pub mod cms;
+mod constraints;
 mod crl;
 pub mod issue;
 mod names;
@@ -34,8 +34,8 @@ mod rules;
 mod scope;
 #[cfg(test)]
 mod tests;
-mod verified;
 pub mod timestamp;
+mod verified;
 
 pub use anchors::Anchors;
 pub use certificate::{AuthorityKeyId, BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};

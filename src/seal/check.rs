@@ -207,6 +207,8 @@ const CHECKS: &[Entry] = &[
     ("sealMakerCertificate", "the maker's certificate", "制章人证书有效", Some("GB/T 38540-2020 6.3")),
     ("sealValidity", "the seal is within its period", "印章在有效期内", Some("GB/T 38540-2020 6.3")),
     ("sealCertList", "the seal names its signers", "印章签章人证书列表可用", Some("GB/T 38540-2020 6.3")),
+    ("sealPicture", "the seal's picture is what it says", "印章图片与声明相符", Some("docs/formats.md")),
+    ("sealTimeStamp", "the seal's time stamp", "印章时间戳有效", Some("GB/T 20520; GM/T 0031-2025")),
     ("stampFormat", "the stamp is well formed", "签章格式正确", Some("GB/T 38540-2020 7.3")),
     ("stampVersion", "the stamp's version is known", "签章版本受支持", Some("GB/T 38540-2020 7.3")),
     (

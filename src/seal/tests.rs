@@ -15,7 +15,7 @@ use super::disclosure;
 use super::issuers::IssuerList;
 use super::report::Report;
 use super::ses;
-use super::testing::{Batch, City, TYPE, asked_at, catalogue, sealed_at, seeded, trust_of};
+use super::testing::{Batch, City, TYPE, asked_at, catalogue, dot, sealed_at, seeded, trust_of};
 use super::trust::Trust;
 use super::verify::{Ask, verify_licence, verify_seal, verify_stamp};
 use super::{SealError, SealedLicence, canonical};
@@ -91,6 +91,7 @@ fn a_good_licence_passes_with_every_check_ok() {
                 "sealMakerCertificate",
                 "sealValidity",
                 "sealCertList",
+                "sealPicture",
                 "signerInSealCertList",
                 "stampSignature",
                 "signerCertificate",

@@ -62,7 +62,7 @@ impl World {
         at: Timestamp,
     ) -> Option<PkiError> {
         let now = Timestamp::from_secs(at.secs().max(NOW.secs()));
-        let terms = Terms { at, now, revocation: Revocation::IfGiven, usage: Usage::Sign };
+        let terms = Terms { at, now, revocation: Revocation::IfGiven, usage: Usage::Sign, proved: false };
         validate(leaf, via, &self.anchors(), crls, &terms).err()
     }
 }

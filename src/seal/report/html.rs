@@ -165,6 +165,7 @@ fn seal(found: &SealVerdict) -> Markup {
         (checks(&found.checks))
         (chain("签章人证书链", "Signer's certificates", &found.signer_chain))
         (chain("制章人证书链", "Seal maker's certificates", &found.maker_chain))
+        (chain("时间戳证书链", "Time stamp authority's certificates", &found.time_stamp_chain))
     }
 }
 

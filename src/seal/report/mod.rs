@@ -17,7 +17,7 @@ mod text;
 mod words;
 
 pub use html::{page, summary_page};
-pub use words::next_step;
+pub use words::{next_step, time_proof};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -107,6 +107,9 @@ pub struct SealVerdict {
     /// From the certificate of the seal's maker to the anchor; empty unless a path is good.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maker_chain: Vec<ChainLink>,
+    /// From the certificate of the time stamp authority to the anchor.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub time_stamp_chain: Vec<ChainLink>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
     /// Where the stamp is shown.
@@ -263,6 +266,7 @@ impl SealVerdict {
             seal: None,
             signer_chain: Vec::new(),
             maker_chain: Vec::new(),
+            time_stamp_chain: Vec::new(),
             coverage: None,
             places: Vec::new(),
             checks,
@@ -282,12 +286,13 @@ impl SealVerdict {
     pub fn with_stamp(self, found: &ses::StampVerdict) -> Self {
         let stamp = found.stamp.as_ref();
         Self {
-            signing_time: stamp.and_then(|stamp| stamp.time),
-            time_proof: stamp.and_then(|stamp| stamp.time).map(|_| words::claimed_time()),
+            signing_time: found.signing_time,
+            time_proof: found.signing_time.map(|_| words::time_proof(&found.time_proof)),
             suite: stamp.and_then(ses::Stamp::suite).map(crate::crypto::Suite::name),
             seal: stamp.map(|stamp| SealFacts::of(&stamp.seal)),
             signer_chain: ChainLink::all(&found.signer_chain),
             maker_chain: ChainLink::all(&found.maker_chain),
+            time_stamp_chain: ChainLink::all(&found.time_stamp_chain),
             ..self
         }
     }

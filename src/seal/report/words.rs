@@ -5,14 +5,20 @@
 
 use super::{Report, Sentence};
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, label};
+use crate::seal::ses::TimeProof;
 
 fn sentence(en: impl Into<String>, zh: impl Into<String>) -> Sentence {
     Sentence { en: en.into(), zh: zh.into() }
 }
 
-/// What a time rests on when only the signer says it.
-pub(super) fn claimed_time() -> Sentence {
-    sentence("claimed by the signer", "签章人自述")
+/// What a time rests on.
+pub fn time_proof(proof: &TimeProof) -> Sentence {
+    match proof {
+        TimeProof::Claimed => sentence("claimed by the signer", "签章人自述"),
+        TimeProof::TimeStamp { by } => {
+            sentence(format!("proved by a time stamp of {by}"), format!("由时间戳证明（{by}）"))
+        }
+    }
 }
 
 /// One sentence for a clerk: the verdict, and for anything but a pass what it hangs on.

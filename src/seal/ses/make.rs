@@ -1,11 +1,11 @@
 //! Writing: a V4 seal, and a V4 stamp from its parts.
 
-use super::parse::{CertList, Picture};
-use super::{MAX_CERTS, MAX_OWN_PICTURE, SesError};
+use super::parse::{CertList, Picture, Stamp};
+use super::{At, MAX_CERTS, MAX_OWN_PICTURE, SesError};
 use crate::crypto::{Digest, Signature, Signer, Suite};
 use crate::pki::asn1::{
-    self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, UTF8_STRING, bit_string, explicit, generalized_time,
-    integer, sequence, tlv,
+    self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, bit_string, explicit,
+    generalized_time, integer, sequence, tlv,
 };
 use crate::time::Timestamp;
 
@@ -74,25 +74,23 @@ pub fn assemble(
     suite: Suite,
     signature: &Signature,
 ) -> Result<Vec<u8>, SesError> {
-    assemble_with_time(to_sign, certificate, suite, signature, None)
-}
-
-/// The same with a time stamp token over the signature value, outside what is signed.
-pub fn assemble_with_time(
-    to_sign: &[u8],
-    certificate: &[u8],
-    suite: Suite,
-    signature: &Signature,
-    token: Option<&[u8]>,
-) -> Result<Vec<u8>, SesError> {
-    let time_stamp = token.map(|token| tlv(explicit(0), &[&bit_string(token)])).unwrap_or_default();
     Ok(sequence(&[
         to_sign,
         &tlv(OCTET_STRING, &[certificate]),
         &algorithm(suite)?,
         &bit_string(&signature.to_der()),
-        &time_stamp,
     ]))
+}
+
+/// A V4 or V5 stamp with a time stamp over its signature value (`pki::timestamp`) added; DER of the
+/// token. A stamp that has one keeps it: this is refused.
+pub fn with_time_stamp(stamp: &[u8], token: &[u8]) -> Result<Vec<u8>, SesError> {
+    let parsed = Stamp::from_der(stamp)?;
+    if parsed.signs_certificate() || parsed.time_stamp.is_some() {
+        return Err(SesError::Unwritable("the stamp is of version 1, or has a time stamp"));
+    }
+    let outer = asn1::whole(stamp, SEQUENCE).at("SES_Signature")?;
+    Ok(sequence(&[outer.content, &tlv(explicit(0), &[&bit_string(token)])]))
 }
 
 fn seal_info(spec: &SealSpec) -> Result<Vec<u8>, SesError> {

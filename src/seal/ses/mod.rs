@@ -6,30 +6,40 @@
 //! own text was not at hand): V1 signs `SEQUENCE { eSealInfo, cert, algorithm }`, V4 and V5 sign
 //! `eSealInfo` alone. A stamp's signature covers `TBS_Sign`, the seal in it included.
 //!
-//! Two deviations that the field shows are read and never written: `critical FALSE` spelt out, and
-//! GeneralizedTime in a V1 seal; a signature value may be bare r‖s instead of DER. Everything else
-//! that is not DER of the expected shape is refused.
+//! Deviations that the field shows are read and never written: `critical FALSE` spelt out, one kind
+//! of text or time in the place of another, times with a fraction or an offset, empty extensions,
+//! a signature value that is bare r‖s instead of DER, other identifiers of SM2 and SM3. Where they
+//! could matter, a check's reason tells them. Everything else that is not DER of the expected shape
+//! is refused.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `parse` | what the bytes say |
 //! | `make` | a new seal; a stamp from its parts, byte for byte |
 //! | `verify` | the checks, by name |
+//! | `signed` | a signature and its certificate |
+//! | `moment` | when a stamp was set, and what proves it |
+//! | `image` | whether the picture of a seal that is verified is what it says |
 //! | `picture` | the round red seal that is drawn when no picture is given; what counts as a picture |
 
+mod image;
 mod make;
+mod moment;
 mod parse;
 mod picture;
 #[cfg(test)]
 pub mod plain_ring;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod verify;
 
-pub use make::{SealKind, SealSpec, assemble, assemble_with_time, create, to_sign};
+pub use make::{SealKind, SealSpec, assemble, create, to_sign, with_time_stamp};
+pub use moment::{TimeProof, message_check};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
 pub use picture::{Drawn, draw, given};
-pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_certificate, check_seal, check_stamp};
+pub use signed::{check_certificate, path_check};
+pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_seal, check_stamp};
 
 use crate::crypto::CryptoError;
 use crate::drawing::DrawingError;

@@ -1,10 +1,10 @@
 //! Reading seals and stamps of the three versions, bounded, keeping what was signed as it came.
 
 use super::{At, MAX_CERTS, MAX_PICTURE, MAX_SEAL, MAX_STAMP, SesError};
-use crate::crypto::Suite;
+use crate::crypto::{Digest, Suite};
 use crate::pki::asn1::{
-    self, BIT_STRING, BOOLEAN, Element, Fault, GENERALIZED_TIME, IA5_STRING, INTEGER, OBJECT_IDENTIFIER,
-    OCTET_STRING, PRINTABLE_STRING, Reader, SEQUENCE, UTF8_STRING, explicit,
+    self, BIT_STRING, BOOLEAN, Element, Fault, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING,
+    Reader, SEQUENCE, explicit,
 };
 use crate::time::Timestamp;
 
@@ -66,8 +66,19 @@ impl CertList {
         match self {
             Self::Certificates(list) => list.iter().any(|der| der == certificate),
             Self::Digests(list) => list.iter().any(|(hash, value)| {
-                hash_named(hash).is_some_and(|suite| suite.hash(&[certificate]).as_slice() == value)
+                Suite::from_seen_hash(hash)
+                    .is_some_and(|suite| suite.hash(&[certificate]).as_slice() == value)
             }),
+        }
+    }
+
+    /// The length of the first digest that its hash does not give, in bytes.
+    pub fn wrong_length(&self) -> Option<usize> {
+        match self {
+            Self::Certificates(_) => None,
+            Self::Digests(list) => {
+                list.iter().map(|entry| entry.1.len()).find(|length| *length != size_of::<Digest>())
+            }
         }
     }
 
@@ -76,18 +87,10 @@ impl CertList {
         match self {
             Self::Certificates(_) => None,
             Self::Digests(list) => {
-                list.iter().map(|entry| entry.0.as_str()).find(|hash| hash_named(hash).is_none())
+                list.iter().map(|entry| entry.0.as_str()).find(|hash| Suite::from_seen_hash(hash).is_none())
             }
         }
     }
-}
-
-/// The suite whose hash has this identifier or name; SM3 is found under both in the field.
-fn hash_named(name: &str) -> Option<Suite> {
-    let plain = name.to_ascii_lowercase().replace('-', "");
-    Suite::ALL
-        .into_iter()
-        .find(|suite| suite.hash_oid() == name || suite.hash_name().replace('-', "") == plain)
 }
 
 /// A seal's picture; width and height in millimetres.
@@ -158,16 +161,16 @@ impl Seal {
 
         let mut fields = info.inside();
         let mut header = fields.expect(SEQUENCE).at("header")?.inside();
-        let header_id = text(&mut header, IA5_STRING, "header.ID")?;
+        let header_id = text(&mut header, "header.ID")?;
         let header_version = number(&mut header, "header.version")?;
-        let vendor = text(&mut header, IA5_STRING, "header.Vid")?;
+        let vendor = text(&mut header, "header.Vid")?;
         header.finish().at("header")?;
         let version = match (v1, header_version, &time_stamp) {
             (true, ..) => Version::V1,
             (false, 5, _) | (false, _, Some(_)) => Version::V5,
             (false, ..) => Version::V4,
         };
-        let es_id = text(&mut fields, IA5_STRING, "esID")?;
+        let es_id = text(&mut fields, "esID")?;
         let property = fields.expect(SEQUENCE).at("property")?;
         let Property { kind, name, certs, created, valid_from, valid_until } =
             Property::read(property.inside(), v1)?;
@@ -223,7 +226,7 @@ struct Property {
 impl Property {
     fn read(mut fields: Reader<'_>, v1: bool) -> Result<Self, SesError> {
         let kind = number(&mut fields, "property.type")?;
-        let name = text(&mut fields, UTF8_STRING, "property.name")?;
+        let name = text(&mut fields, "property.name")?;
         let list_kind = if v1 { 1 } else { number(&mut fields, "property.certListType")? };
         let list = fields.expect(SEQUENCE).at("property.certList")?.inside();
         let entries = list.all(MAX_CERTS).at("property.certList")?;
@@ -232,14 +235,7 @@ impl Property {
             2 => CertList::Digests(digests(&entries)?),
             other => return Err(SesError::CertListKind(other)),
         };
-        let mut time = |place| {
-            let element = fields.any().at(place)?;
-            // GeneralizedTime in a V1 seal is seen; UTCTime in a later one is not.
-            if element.tag != GENERALIZED_TIME && !v1 {
-                return Err(SesError::Der { place, fault: Fault::Tag });
-            }
-            element.time().at(place)
-        };
+        let mut time = |place| fields.any().and_then(|value| value.seen_time()).at(place);
         let (created, valid_from, valid_until) =
             (time("property.createDate")?, time("property.validStart")?, time("property.validEnd")?);
         fields.finish().at("property")?;
@@ -262,7 +258,7 @@ fn digests(entries: &[Element<'_>]) -> Result<Vec<(String, Vec<u8>)>, SesError> 
             return Err(SesError::Der { place, fault: Fault::Tag });
         }
         let mut pair = entry.inside();
-        let name = text(&mut pair, PRINTABLE_STRING, place)?;
+        let name = text(&mut pair, place)?;
         let value = pair.expect(OCTET_STRING).at(place)?.content.to_vec();
         pair.finish().at(place)?;
         Ok((name, value))
@@ -271,7 +267,7 @@ fn digests(entries: &[Element<'_>]) -> Result<Vec<(String, Vec<u8>)>, SesError> 
 }
 
 fn picture(mut fields: Reader<'_>) -> Result<Picture, SesError> {
-    let kind = text(&mut fields, IA5_STRING, "picture.type")?;
+    let kind = text(&mut fields, "picture.type")?;
     let data = fields.expect(OCTET_STRING).at("picture.data")?.content;
     if data.len() > MAX_PICTURE {
         return Err(SesError::TooLong("the picture"));
@@ -323,6 +319,8 @@ pub struct Stamp {
     pub algorithm: String,
     pub signature: Vec<u8>,
     pub time_stamp: Option<Vec<u8>>,
+    /// Structure of version 1.
+    v1: bool,
 }
 
 impl Stamp {
@@ -342,16 +340,16 @@ impl Stamp {
             let bits = fields.expect(BIT_STRING).and_then(|value| value.bits()).at("toSign.timeInfo")?;
             time_of_text(bits)
         } else {
-            let value = fields.expect(GENERALIZED_TIME).and_then(|value| value.time());
-            Some(value.at("toSign.timeInfo")?)
+            Some(fields.any().and_then(|value| value.seen_time()).at("toSign.timeInfo")?)
         };
         let data_hash = fields.expect(BIT_STRING).and_then(|value| value.bits()).at("toSign.dataHash")?;
-        let property = text(&mut fields, IA5_STRING, "toSign.propertyInfo")?;
+        let property = text(&mut fields, "toSign.propertyInfo")?;
         // V1 has certificate and algorithm inside what is signed, the others beside it.
         let (certificate, algorithm) = if v1 {
             signer(&mut fields)?
         } else {
-            if let Some(wrapped) = fields.optional(explicit(0)).at("toSign.extDatas")? {
+            let wrapped = fields.optional(explicit(0)).at("toSign.extDatas")?;
+            if let Some(wrapped) = wrapped.filter(|wrapped| !wrapped.content.is_empty()) {
                 let mut inside = wrapped.inside();
                 no_critical_extensions(inside.expect(SEQUENCE).at("toSign.extDatas")?)?;
                 inside.finish().at("toSign.extDatas")?;
@@ -374,18 +372,26 @@ impl Stamp {
             algorithm,
             signature: signature.to_vec(),
             time_stamp,
+            v1,
         })
     }
 
     /// The suite of the stamp's signature, whose hash is that of `dataHash`.
     pub fn suite(&self) -> Option<Suite> {
-        Suite::from_signature_oid(&self.algorithm)
+        Suite::from_seen_signature_oid(&self.algorithm)
     }
 
+    /// Whether certificate and algorithm are among the signed bytes: only V1 has them there.
+    pub const fn signs_certificate(&self) -> bool {
+        self.v1
+    }
+
+    /// Whether the version is known, and the structure its own.
     pub fn check_version(&self) -> Result<(), SesError> {
-        match self.version {
-            1 | 4 | 5 => Ok(()),
-            unknown => Err(SesError::Version(unknown)),
+        match (self.version, self.v1) {
+            (1, true) | (4 | 5, false) => Ok(()),
+            (known @ (1 | 4 | 5), _) => Err(SesError::Shape(known)),
+            (unknown, _) => Err(SesError::Version(unknown)),
         }
     }
 }
@@ -410,14 +416,15 @@ fn time_stamp(from: &mut Reader<'_>) -> Result<Option<Vec<u8>>, SesError> {
 fn time_of_text(bits: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(bits).ok()?;
     Timestamp::parse_rfc3339(text)
-        .or_else(|| Element { tag: GENERALIZED_TIME, raw: bits, content: bits }.time().ok())
+        .or_else(|| Element { tag: GENERALIZED_TIME, raw: bits, content: bits }.seen_time().ok())
 }
 
 fn number(from: &mut Reader<'_>, place: &'static str) -> Result<u32, SesError> {
     from.expect(INTEGER).and_then(|value| value.to_u32()).at(place)
 }
 
-fn text(from: &mut Reader<'_>, tag: u8, place: &'static str) -> Result<String, SesError> {
-    let text = from.expect(tag).and_then(|value| value.text()).at(place)?;
+/// A text of any of the three kinds: makers do not agree which is meant where.
+fn text(from: &mut Reader<'_>, place: &'static str) -> Result<String, SesError> {
+    let text = from.any().and_then(|value| value.text()).at(place)?;
     if text.len() > MAX_TEXT { Err(SesError::TooLong(place)) } else { Ok(text.to_owned()) }
 }

@@ -2,26 +2,30 @@
 //!
 //! Every check that can run does run, also after another failed, so that a report shows all that is
 //! wrong. The moment: a seal alone is judged at the moment of the question; the seal in a stamp, its
-//! maker and its signer are judged when the stamp says it was set, which must not lie in the future.
-//! That time is the signer's own claim until a time stamp proves it. So a certificate revoked later
+//! maker and its signer are judged when the stamp was set, which must not lie in the future. A time
+//! stamp proves that time; without one it is the signer's own claim, and a certificate revoked later
 //! for a reason that leaves doubt who held the key is not passed, but INDETERMINATE.
+//!
+//! In V4 and V5 certificate, algorithm and time stamp stand outside what is signed. They are bound
+//! by comparison: the certificate with the list in the seal, which its maker signed; the algorithm
+//! with the key; the time stamp's digest with the signature value. The reasons say so.
 
-use super::{Seal, SesError, Stamp};
-use crate::crypto::{Digest, Signature, Suite};
-use crate::pki::{Anchors, Certificate, Crl, PkiError, Revocation, Terms, Usage, validate};
+use super::moment::{Moment, Proof, TimeProof, check_time_stamp};
+use super::signed::{Judge, Signed};
+use super::{CertList, Seal, SesError, Stamp, image};
+use crate::crypto::Digest;
+use crate::pki::{Anchors, Certificate, Crl, Revocation};
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
 use crate::time::Timestamp;
 
-/// How far a signer's clock may be ahead of ours, in seconds.
-const CLOCK_SKEW_SECS: i64 = 60;
-
-const SEAL_CHECKS: [&str; 6] = [
+const SEAL_CHECKS: [&str; 7] = [
     "sealFormat",
     "sealVersion",
     "sealMakerSignature",
     "sealMakerCertificate",
     "sealValidity",
     "sealCertList",
+    "sealPicture",
 ];
 const STAMP_CHECKS: [&str; 7] = [
     "stampFormat",
@@ -33,7 +37,8 @@ const STAMP_CHECKS: [&str; 7] = [
     "dataHash",
 ];
 
-/// What the verifier trusts and knows.
+/// What the verifier trusts and knows. Makers, signers and time stamp authorities are held against
+/// the same anchors.
 #[derive(Clone, Debug)]
 pub struct Trust {
     pub anchors: Anchors,
@@ -73,6 +78,8 @@ pub struct SealVerdict {
     pub checks: Vec<Check>,
     /// The maker's certificate first, the anchor last; empty if no path was good.
     pub maker_chain: Vec<Certificate>,
+    /// Likewise of the authority that time-stamped the seal; empty also without a good time stamp.
+    pub time_stamp_chain: Vec<Certificate>,
 }
 
 impl SealVerdict {
@@ -87,9 +94,17 @@ pub struct StampVerdict {
     /// `None` if it could not be parsed.
     pub stamp: Option<Stamp>,
     pub checks: Vec<Check>,
+    /// When it was set: as `time_proof` proves, else as the signer claims. `None` if it says no time
+    /// that can be read.
+    pub signing_time: Option<Timestamp>,
+    pub time_proof: TimeProof,
     pub maker_chain: Vec<Certificate>,
     /// The signer's certificate first, the anchor last; empty if no path was good.
     pub signer_chain: Vec<Certificate>,
+    /// Likewise of the authority that time-stamped the stamp.
+    pub time_stamp_chain: Vec<Certificate>,
+    /// Likewise of the authority that time-stamped the seal (V5).
+    pub seal_time_stamp_chain: Vec<Certificate>,
 }
 
 impl StampVerdict {
@@ -102,12 +117,18 @@ impl StampVerdict {
 pub fn check_seal(der: &[u8], trust: &Trust, at: Timestamp) -> SealVerdict {
     match Seal::from_der(der) {
         Ok(seal) => {
-            let (checks, maker_chain) = seal_checks(&seal, trust, at, at);
-            SealVerdict { checks, maker_chain, seal: Some(seal) }
+            let judge = Judge { trust, at, now: at, proved: false };
+            let (mut checks, maker_chain) = seal_checks(&seal, &judge);
+            let (time_stamp, proof) = seal_time_stamp(&seal, trust, at);
+            checks.extend(time_stamp);
+            SealVerdict { checks, maker_chain, time_stamp_chain: chain(proof), seal: Some(seal) }
         }
-        Err(why) => {
-            SealVerdict { seal: None, checks: unreadable(&SEAL_CHECKS, &why), maker_chain: Vec::new() }
-        }
+        Err(why) => SealVerdict {
+            seal: None,
+            checks: unreadable(&SEAL_CHECKS, &why),
+            maker_chain: Vec::new(),
+            time_stamp_chain: Vec::new(),
+        },
     }
 }
 
@@ -118,99 +139,125 @@ pub fn check_stamp(der: &[u8], protected: Protected<'_>, trust: &Trust, now: Tim
         Err(why) => StampVerdict {
             stamp: None,
             checks: unreadable(&STAMP_CHECKS, &why),
+            signing_time: None,
+            time_proof: TimeProof::Claimed,
             maker_chain: Vec::new(),
             signer_chain: Vec::new(),
+            time_stamp_chain: Vec::new(),
+            seal_time_stamp_chain: Vec::new(),
         },
     }
 }
 
 fn check_parsed_stamp(stamp: Stamp, protected: Protected<'_>, trust: &Trust, now: Timestamp) -> StampVerdict {
-    let in_future = stamp.time.is_some_and(|time| time > now.plus_secs(CLOCK_SKEW_SECS));
-    let at = stamp.time.filter(|_| !in_future).unwrap_or(now);
+    let (seal_time_stamp, seal_proof) = seal_time_stamp(&stamp.seal, trust, now);
+    let token = stamp.time_stamp.as_deref();
+    let (time_stamp, proof) = time_stamp("timeStamp", token, &stamp.signature, trust, now);
+    let moment = Moment::of(&stamp, proof.as_ref(), seal_proof.as_ref(), now);
+    let judge = Judge { trust, at: moment.at, now, proved: proof.is_some() };
+
     let mut checks = vec![Check::ok("stampFormat"), version_check("stampVersion", stamp.check_version())];
-
-    let (seal_checks, maker_chain) = seal_checks(&stamp.seal, trust, at, now);
+    let (seal_checks, maker_chain) = seal_checks(&stamp.seal, &judge);
     checks.extend(seal_checks);
-
-    checks.push(if stamp.seal.certs.contains(&stamp.certificate) {
-        Check::ok("signerInSealCertList")
-    } else {
-        let why = "the signer's certificate is not among those that may use this seal";
-        Check::failed("signerInSealCertList", SubIndication::SigConstraintsFailure, why)
-    });
-
-    let names = ("stampSignature", "signerCertificate");
+    checks.extend(seal_time_stamp);
+    checks.push(in_cert_list(&stamp));
     let signed = Signed {
         bytes: &stamp.to_sign,
         certificate: &stamp.certificate,
         algorithm: &stamp.algorithm,
         signature: &stamp.signature,
+        unsigned: (!stamp.signs_certificate()).then_some(
+            "certificate and algorithm stand outside what was signed; seal's list and key bind them",
+        ),
     };
-    let (signature, certificate, signer_chain) = signed.check(names, trust, at, now);
-    checks.extend([signature, certificate]);
-
-    checks.push(match stamp.time {
-        None => {
-            Check::not_checked("signingTime", SubIndication::NoPoe, "its time is no text that can be read")
-        }
-        Some(time) if in_future => {
-            let why = format!("the claimed time {time} is after {now}");
-            Check::failed("signingTime", SubIndication::SigConstraintsFailure, why)
-        }
-        Some(_) => Check::ok("signingTime").because("claimed by the signer, not proved by a time stamp"),
-    });
-    checks.push(data_hash(&stamp, protected));
-    if stamp.time_stamp.is_some() {
-        checks.push(time_stamp_check());
+    let (signature, certificate, signer_chain) =
+        signed.check(("stampSignature", "signerCertificate"), &judge);
+    checks.extend([signature, certificate, moment.check, data_hash(&stamp, protected)]);
+    checks.extend(time_stamp);
+    StampVerdict {
+        checks,
+        signing_time: moment.signing_time,
+        time_proof: moment.proof,
+        maker_chain,
+        signer_chain,
+        time_stamp_chain: chain(proof),
+        seal_time_stamp_chain: chain(seal_proof),
+        stamp: Some(stamp),
     }
-    StampVerdict { checks, maker_chain, signer_chain, stamp: Some(stamp) }
 }
 
-fn seal_checks(seal: &Seal, trust: &Trust, at: Timestamp, now: Timestamp) -> (Vec<Check>, Vec<Certificate>) {
-    let mut checks = vec![Check::ok("sealFormat"), version_check("sealVersion", seal.check_version())];
-    let names = ("sealMakerSignature", "sealMakerCertificate");
+/// All checks of a seal but that of its time stamp, which is there for a V5 seal only.
+fn seal_checks(seal: &Seal, judge: &Judge<'_>) -> (Vec<Check>, Vec<Certificate>) {
     let signed = Signed {
         bytes: &seal.signed,
         certificate: &seal.maker_certificate,
         algorithm: &seal.algorithm,
         signature: &seal.signature,
+        unsigned: (seal.version != super::Version::V1)
+            .then_some("certificate and algorithm stand outside what was signed; path and key bind them"),
     };
-    let (signature, certificate, chain) = signed.check(names, trust, at, now);
+    let (signature, certificate, chain) = signed.check(("sealMakerSignature", "sealMakerCertificate"), judge);
     let maker_unknown = certificate.outcome == Outcome::NotChecked;
-    checks.extend([signature, certificate]);
-
-    let (from, until) = (seal.valid_from, seal.valid_until);
-    let outside = if at < from {
-        Some((SubIndication::NotYetValid, format!("the seal is valid from {from}, judged at {at}")))
-    } else if at > until {
-        Some((SubIndication::Expired, format!("the seal was valid until {until}, judged at {at}")))
-    } else {
-        None
-    };
-    checks.push(match outside {
-        None => Check::ok("sealValidity"),
-        // The period is the maker's word, and nobody knows this maker: it decides nothing.
-        Some((_, why)) if maker_unknown => {
-            let why = format!("{why}; its maker, who says so, is not trusted");
-            Check::not_checked("sealValidity", SubIndication::NoCertificateChainFound, why)
-        }
-        Some((sub, why)) => Check::failed("sealValidity", sub, why),
-    });
-    checks.push(match (seal.certs.is_empty(), seal.certs.unsupported_hash()) {
-        (true, _) => {
-            let why = "the seal names nobody who may use it";
-            Check::failed("sealCertList", SubIndication::SigConstraintsFailure, why)
-        }
-        (false, Some(hash)) => {
-            let why = format!("its list of digests uses the hash {hash}");
-            Check::failed("sealCertList", SubIndication::CryptoConstraintsFailure, why)
-        }
-        (false, None) => Check::ok("sealCertList"),
-    });
-    if seal.time_stamp.is_some() {
-        checks.push(time_stamp_check());
-    }
+    let checks = vec![
+        Check::ok("sealFormat"),
+        version_check("sealVersion", seal.check_version()),
+        signature,
+        certificate,
+        validity(seal, judge.at, maker_unknown),
+        cert_list(&seal.certs),
+        match image::check(&seal.picture) {
+            Ok(None) => Check::ok("sealPicture"),
+            Ok(Some(note)) => Check::ok("sealPicture").because(note),
+            Err(why) => Check::failed("sealPicture", SubIndication::FormatFailure, why.to_string()),
+        },
+    ];
     (checks, chain)
+}
+
+fn validity(seal: &Seal, at: Timestamp, maker_unknown: bool) -> Check {
+    let (from, until) = (seal.valid_from, seal.valid_until);
+    let (sub, why) = if at < from {
+        (SubIndication::NotYetValid, format!("the seal is valid from {from}, judged at {at}"))
+    } else if at > until {
+        (SubIndication::Expired, format!("the seal was valid until {until}, judged at {at}"))
+    } else {
+        return Check::ok("sealValidity");
+    };
+    if maker_unknown {
+        // The period is the maker's word, and nobody knows this maker: it decides nothing.
+        let why = format!("{why}; its maker, who says so, is not trusted");
+        return Check::not_checked("sealValidity", SubIndication::NoCertificateChainFound, why);
+    }
+    Check::failed("sealValidity", sub, why)
+}
+
+fn cert_list(certs: &CertList) -> Check {
+    let failed = |sub, why: String| Check::failed("sealCertList", sub, why);
+    if certs.is_empty() {
+        let why = "the seal names nobody who may use it".to_owned();
+        return failed(SubIndication::SigConstraintsFailure, why);
+    }
+    if let Some(hash) = certs.unsupported_hash() {
+        let why = format!("its list of digests uses the hash {hash}");
+        return failed(SubIndication::CryptoConstraintsFailure, why);
+    }
+    if let Some(length) = certs.wrong_length() {
+        let why = format!("its list of digests has one of {length} bytes, which no hash here gives");
+        return failed(SubIndication::FormatFailure, why);
+    }
+    Check::ok("sealCertList")
+}
+
+fn in_cert_list(stamp: &Stamp) -> Check {
+    let name = "signerInSealCertList";
+    if !stamp.seal.certs.contains(&stamp.certificate) {
+        let why = "the signer's certificate is not among those that may use this seal";
+        return Check::failed(name, SubIndication::SigConstraintsFailure, why);
+    }
+    Check::ok(name).because(match stamp.seal.certs {
+        CertList::Certificates(_) => "the certificate stands in the list, byte for byte",
+        CertList::Digests(_) => "the digest of the certificate stands in the list",
+    })
 }
 
 fn unreadable(names: &[&'static str], why: &SesError) -> Vec<Check> {
@@ -230,113 +277,48 @@ fn version_check(name: &'static str, version: Result<(), SesError>) -> Check {
     }
 }
 
-fn time_stamp_check() -> Check {
-    Check::not_checked("timeStamp", SubIndication::NoPoe, "time stamps (GB/T 20520) are not verified yet")
+fn seal_time_stamp(seal: &Seal, trust: &Trust, now: Timestamp) -> (Option<Check>, Option<Proof>) {
+    time_stamp("sealTimeStamp", seal.time_stamp.as_deref(), &seal.signature, trust, now)
+}
+
+/// The check of a time stamp, if one is there, and what it proves, if it holds.
+fn time_stamp(
+    name: &'static str,
+    token: Option<&[u8]>,
+    stamped: &[u8],
+    trust: &Trust,
+    now: Timestamp,
+) -> (Option<Check>, Option<Proof>) {
+    match token.map(|token| check_time_stamp(name, token, stamped, trust, now)) {
+        None => (None, None),
+        Some(Ok((check, proof))) => (Some(check), Some(proof)),
+        Some(Err(check)) => (Some(check), None),
+    }
+}
+
+fn chain(proof: Option<Proof>) -> Vec<Certificate> {
+    proof.map(|proof| proof.chain).unwrap_or_default()
 }
 
 fn data_hash(stamp: &Stamp, protected: Protected<'_>) -> Check {
+    let name = "dataHash";
+    let length = stamp.data_hash.len();
+    if length != size_of::<Digest>() {
+        let why = format!("the stamp has a hash of {length} bytes, which no hash here gives");
+        return Check::failed(name, SubIndication::HashFailure, why);
+    }
     let found = match (protected, stamp.suite()) {
         (Protected::Absent, _) => {
             let why = "the sealed document is not here";
-            return Check::not_checked("dataHash", SubIndication::SignedDataNotFound, why);
+            return Check::not_checked(name, SubIndication::SignedDataNotFound, why);
         }
         (Protected::Hash(hash), _) => *hash,
         (Protected::Bytes(bytes), Some(suite)) => suite.hash(&[bytes]),
-        (Protected::Bytes(_), None) => return Check::skipped("dataHash", "stampSignature"),
+        (Protected::Bytes(_), None) => return Check::skipped(name, "stampSignature"),
     };
     if found.as_slice() == stamp.data_hash {
-        Check::ok("dataHash")
+        Check::ok(name)
     } else {
-        Check::failed("dataHash", SubIndication::HashFailure, "the document is not the one that was sealed")
+        Check::failed(name, SubIndication::HashFailure, "the document is not the one that was sealed")
     }
-}
-
-/// Bytes, and what is said to sign them.
-struct Signed<'a> {
-    bytes: &'a [u8],
-    certificate: &'a [u8],
-    algorithm: &'a str,
-    signature: &'a [u8],
-}
-
-impl Signed<'_> {
-    /// The signature check, the certificate check, and the certificate's chain.
-    fn check(
-        &self,
-        (signature, certificate): (&'static str, &'static str),
-        trust: &Trust,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> (Check, Check, Vec<Certificate>) {
-        let signer = match Certificate::from_der(self.certificate) {
-            Ok(signer) => signer,
-            Err(why) => {
-                let failed = Check::failed(certificate, SubIndication::FormatFailure, why.to_string());
-                return (Check::skipped(signature, certificate), failed, Vec::new());
-            }
-        };
-        let (path, chain) = check_certificate(certificate, &signer, trust, at, now);
-        (self.check_signature(signature, &signer), path, chain)
-    }
-
-    fn check_signature(&self, name: &'static str, signer: &Certificate) -> Check {
-        let Some(suite) = Suite::from_signature_oid(self.algorithm) else {
-            let why = format!("the signature algorithm {} is not supported", self.algorithm);
-            return Check::failed(name, SubIndication::CryptoConstraintsFailure, why);
-        };
-        let key = match signer.public_key() {
-            Ok(key) => key,
-            Err(why) => {
-                return Check::failed(name, SubIndication::CryptoConstraintsFailure, why.to_string());
-            }
-        };
-        if key.suite() != suite {
-            let why = format!("an algorithm of {suite} with a key of {}", key.suite());
-            return Check::failed(name, SubIndication::CryptoConstraintsFailure, why);
-        }
-        let verified = Signature::from_der_or_raw(self.signature)
-            .and_then(|signature| key.verify(self.bytes, &signature));
-        match verified {
-            Ok(()) => Check::ok(name),
-            Err(why) => Check::failed(name, SubIndication::SigCryptoFailure, why.to_string()),
-        }
-    }
-}
-
-/// The check of a signer's certificate, judged at `at` and asked `now`, and its chain if it has one.
-pub fn check_certificate(
-    name: &'static str,
-    signer: &Certificate,
-    trust: &Trust,
-    at: Timestamp,
-    now: Timestamp,
-) -> (Check, Vec<Certificate>) {
-    let terms = Terms { at, now, revocation: trust.revocation, usage: Usage::Sign };
-    match validate(signer, &trust.intermediates, &trust.anchors, &trust.crls, &terms) {
-        Ok(chain) => (Check::ok(name), chain.iter().cloned().collect()),
-        Err(why) => (path_check(name, &why), Vec::new()),
-    }
-}
-
-/// What a refused path means: a broken rule is a failure, missing knowledge is a gap.
-fn path_check(name: &'static str, why: &PkiError) -> Check {
-    use SubIndication as Sub;
-    let (known, sub) = match why {
-        PkiError::NoPath { .. } => (false, Sub::NoCertificateChainFound),
-        PkiError::RevocationUnknown { .. }
-        | PkiError::CrlStale { .. }
-        | PkiError::CrlSignatureInvalid { .. } => (false, Sub::TryLater),
-        PkiError::RevokedLater { .. } => (false, Sub::RevokedNoPoe),
-        PkiError::AlgorithmUnsupported { .. } => (false, Sub::CryptoConstraintsFailure),
-        PkiError::NameConstraintsUnsupported { .. } => (false, Sub::ChainConstraintsFailure),
-        PkiError::TooMuchWork(_) => (false, Sub::CertificateChainGeneralFailure),
-        PkiError::Expired { .. } => (true, Sub::Expired),
-        PkiError::NotYetValid { .. } => (true, Sub::NotYetValid),
-        PkiError::Revoked { .. } => (true, Sub::Revoked),
-        PkiError::SignatureInvalid { .. } => (true, Sub::SigCryptoFailure),
-        PkiError::UsageNotAllowed { .. } => (true, Sub::SigConstraintsFailure),
-        _ => (true, Sub::ChainConstraintsFailure),
-    };
-    let reason = why.to_string();
-    if known { Check::failed(name, sub, reason) } else { Check::not_checked(name, sub, reason) }
 }

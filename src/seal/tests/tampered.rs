@@ -233,9 +233,8 @@ fn a_stamp_set_for_another_purpose_is_refused() {
 fn a_stamp_of_the_other_suite_is_refused() {
     // A city whose owner signs with the other suite than its manifest names.
     let (sm2, p256) = (seeded(SM2, "mixed"), seeded(P256, "mixed"));
-    let picture = ses::Picture { kind: "PNG".into(), data: b"p".to_vec(), width: 1, height: 1 };
-    let mixed =
-        City::new(P256, "120000", &|role| if role == "owner" { sm2(role) } else { p256(role) }, picture);
+    let keys = |role: &str| if role == "owner" { sm2(role) } else { p256(role) };
+    let mixed = City::new(P256, "120000", &keys, dot());
     let base = mixed.batch(Voice::Issuer, 1, &SeededRandom::new("mixed")).good(0, &|_| false);
     let honest = check(&base, &mixed.trust());
     assert!(honest.verdict.passed(), "{}", honest.to_text());
