@@ -105,6 +105,10 @@ fn check_work(parameters: &Parameters) -> Result<(), CryptoError> {
         }
         Kdf::Scrypt(kdf) => {
             let memory = kdf.cost_parameter.saturating_mul(128 * u64::from(kdf.block_size));
+            // RFC 7914 6; pkcs5 takes the logarithm of whatever stands there.
+            if kdf.cost_parameter < 2 || !kdf.cost_parameter.is_power_of_two() {
+                return Err(CryptoError::KeyEncryption("a cost of scrypt that is no power of two"));
+            }
             if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > MAX_SCRYPT_PARALLEL {
                 return Err(CryptoError::KeyEncryption("over 256 MiB or 16 passes of scrypt"));
             }
@@ -202,6 +206,14 @@ mod tests {
             kdf.prf = Pbkdf2Prf::HmacWithSha1;
         }
         assert!(matches!(decrypt(&wrapped(&sha1, &[0; 32]), b"x"), Err(CryptoError::KeyEncryption(_))));
+        for cost in [0, 1, 3, 12] {
+            let mut odd = scrypt(4, 8, 1);
+            if let Kdf::Scrypt(kdf) = &mut odd.kdf {
+                kdf.cost_parameter = cost;
+            }
+            let told = decrypt(&wrapped(&odd, &[0; 32]), b"x").unwrap_err();
+            assert!(matches!(told, CryptoError::KeyEncryption(_)), "{told}");
+        }
     }
 
     /// What OpenSSL writes, where it is here.
