@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::WriteError;
-use super::page::{Colour, Drawing, Font, Shape, mm};
+use super::page::{Colour, Drawing, Font};
 use super::text::{self, Fitted, clean, fit};
 use super::write::Indexed;
 use crate::crypto::sha256;
@@ -40,6 +40,8 @@ const PADDING: f32 = 1.0;
 const EDGE: f32 = 6.0;
 const FOOT_HEIGHT: f32 = 11.0;
 const CODE_SIDE: f32 = 22.0;
+/// Pixels along the side of a module.
+const CODE_PIXELS: usize = 8;
 /// Height of a row of one line, and how much rows grow where there is room.
 const ONE_LINE: f32 = 6.0;
 const MOST_STRETCH: f32 = 1.6;
@@ -250,8 +252,9 @@ impl Painter<'_, '_> {
             width: CODE_SIDE,
             height: CODE_SIDE,
         };
-        let data = code_path(&self.shown.sealed.payload.id, CODE_SIDE)?;
-        self.drawing.draw(code, Shape::Path { data, colour: [0, 0, 0], stroke: None });
+        let data = code_picture(&self.shown.sealed.payload.id)?;
+        let id = self.drawing.picture(code, "PNG", data);
+        self.refer("ZZBS", &[id]);
         Ok(())
     }
 
@@ -413,27 +416,34 @@ fn picture(value: &FieldValue, area: MmBox) -> Option<Picture> {
     Some((format, data, place))
 }
 
-/// A QR code of `text` as one filled path of this side, in millimetres.
-fn code_path(text: &str, side: f32) -> Result<String, WriteError> {
-    let code = qrcode::QrCode::new(text).map_err(|_| WriteError::DoesNotFit(text.to_owned()))?;
-    let count = code.width();
-    let module = side / count as f32;
-    let mut data = String::new();
-    for (row, modules) in code.to_colors().chunks(count).enumerate() {
-        let (top, bottom) = (mm(row as f32 * module), mm((row + 1) as f32 * module));
-        let mut at = 0;
-        // Dark modules side by side are one rectangle: no seams when it is drawn.
-        for run in modules.chunk_by(|a, b| a == b) {
-            let (left, right) = (mm(at as f32 * module), mm((at + run.len()) as f32 * module));
-            at += run.len();
-            if run.first() == Some(&qrcode::Color::Dark) {
-                data.push_str(&format!(
-                    "M {left} {top} L {right} {top} L {right} {bottom} L {left} {bottom} C "
-                ));
-            }
-        }
+/// A QR code of `text` as a PNG of one bit a pixel. (As a filled path it would need no pixels, and a
+/// reader in the field draws the outlines only.)
+fn code_picture(text: &str) -> Result<Vec<u8>, WriteError> {
+    let cannot = || WriteError::DoesNotFit(text.to_owned());
+    let code = qrcode::QrCode::new(text).map_err(|_| cannot())?;
+    let modules = code.to_colors();
+    let side = code.width() * CODE_PIXELS;
+    let mut rows = Vec::new();
+    for row in modules.chunks(code.width()) {
+        let light = |module: &qrcode::Color| [*module == qrcode::Color::Light; CODE_PIXELS];
+        let bits: Vec<bool> = row.iter().flat_map(light).collect();
+        let bytes: Vec<u8> = bits
+            .chunks(8)
+            .map(|eight| {
+                eight.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at))
+            })
+            .collect();
+        rows.extend(bytes.repeat(CODE_PIXELS));
     }
-    Ok(data.trim_end().to_owned())
+    let side = u32::try_from(side).map_err(|_| cannot())?;
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    let mut writer = encoder.write_header().map_err(|_| cannot())?;
+    writer.write_image_data(&rows).map_err(|_| cannot())?;
+    writer.finish().map_err(|_| cannot())?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is drawn on a page, and how it is written as `Content.xml` (GB/T 33190-2016, pages and
 //! graphic units). All measures are millimetres from the upper left corner.
 //!
-//! Only what a licence needs: text, pictures, filled or stroked paths. Every object has an identifier
+//! Only what a licence needs: text, pictures, lines. Every object has an identifier
 //! that is unique in the document, so that the data index can point at it.
 
 use quick_xml::escape::escape;
@@ -42,9 +42,8 @@ pub enum Shape {
         start: (f32, f32),
         text: String,
     },
-    /// Commands M, L, C of the standard's abbreviated form, within the boundary. `stroke` is a line
-    /// width; without one the path is filled.
-    Path { data: String, colour: Colour, stroke: Option<f32> },
+    /// Commands M, L, C of the standard's abbreviated form, within the boundary; the pen's width.
+    Path { data: String, colour: Colour, pen: f32 },
     /// Fills its boundary.
     Picture { resource: u32 },
 }
@@ -165,7 +164,7 @@ impl Drawing {
         let data = format!(
             "M {near} {near} L {right} {near} L {right} {bottom} L {near} {bottom} L {near} {near} C"
         );
-        self.draw(around(area, pen), Shape::Path { data, colour, stroke: Some(pen) });
+        self.draw(around(area, pen), Shape::Path { data, colour, pen });
     }
 
     /// A straight line along the upper or left edge of a box of no height or no width.
@@ -173,7 +172,7 @@ impl Drawing {
         let near = mm(pen / 2.0);
         let (right, bottom) = (mm(area.width + pen / 2.0), mm(area.height + pen / 2.0));
         let data = format!("M {near} {near} L {right} {bottom}");
-        self.draw(around(area, pen), Shape::Path { data, colour, stroke: Some(pen) });
+        self.draw(around(area, pen), Shape::Path { data, colour, pen });
     }
 
     /// Keeps a picture and draws it into `area`.
@@ -227,15 +226,12 @@ impl Object {
                     escape(text)
                 )
             }
-            Shape::Path { data, colour, stroke } => {
-                let colour = value(*colour);
-                let (attributes, element) = match stroke {
-                    Some(pen) => (format!("LineWidth=\"{}\"", mm(*pen)), "StrokeColor"),
-                    None => ("Stroke=\"false\" Fill=\"true\"".to_owned(), "FillColor"),
-                };
+            Shape::Path { data, colour, pen } => {
                 format!(
-                    "<ofd:PathObject ID=\"{id}\" Boundary=\"{boundary}\" {attributes}><ofd:{element} Value=\"{colour}\"/>\
-                     <ofd:AbbreviatedData>{data}</ofd:AbbreviatedData></ofd:PathObject>"
+                    "<ofd:PathObject ID=\"{id}\" Boundary=\"{boundary}\" LineWidth=\"{}\">\
+                     <ofd:StrokeColor Value=\"{}\"/><ofd:AbbreviatedData>{data}</ofd:AbbreviatedData></ofd:PathObject>",
+                    mm(*pen),
+                    value(*colour)
                 )
             }
             Shape::Picture { resource } => {
