@@ -13,7 +13,7 @@
 use super::moment::{Moment, Proof, TimeProof, check_time_stamp};
 use super::signed::{Judge, Signed};
 use super::{CertList, Seal, SesError, Stamp, image};
-use crate::crypto::Digest;
+use crate::crypto::{Digest, identity_hash};
 use crate::pki::{Anchors, Certificate, Crl, Revocation};
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
 use crate::time::Timestamp;
@@ -317,8 +317,21 @@ fn data_hash(stamp: &Stamp, protected: Protected<'_>) -> Check {
         (Protected::Bytes(_), None) => return Check::skipped(name, "stampSignature"),
     };
     if found.as_slice() == stamp.data_hash {
-        Check::ok(name)
-    } else {
-        Check::failed(name, SubIndication::HashFailure, "the document is not the one that was sealed")
+        return Check::ok(name);
     }
+    let why = match protected {
+        Protected::Bytes(bytes) if is_identity_hash(stamp, bytes) => {
+            "the hash is not of the document alone: the signer's identity (ZA) was hashed before it, which \
+             the standard does for signatures only"
+        }
+        _ => "the document is not the one that was sealed",
+    };
+    Check::failed(name, SubIndication::HashFailure, why)
+}
+
+/// Whether `dataHash` is the hash of an SM2 signature, which some makers take for it.
+fn is_identity_hash(stamp: &Stamp, bytes: &[u8]) -> bool {
+    let signer = Certificate::from_der(&stamp.certificate);
+    let hash = signer.ok().and_then(|signer| identity_hash(signer.public_key().ok()?, bytes));
+    hash.is_some_and(|hash| hash.as_slice() == stamp.data_hash)
 }
