@@ -109,16 +109,23 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
     report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence))
 }
 
-/// The documents, all of whose parts that are read are XML of the right kind and without entities.
+/// The documents; every part that a reader could take for XML reads in one way, whether it is looked
+/// at here or not. Attachments under other names than `*.xml` are nothing that is drawn.
 fn structure(package: &Package) -> Result<Vec<Document>, String> {
-    let typed = package.names().find(|name| {
+    let documents = package.documents().map_err(|why| why.to_string())?;
+    let attached = |name: &str| {
+        let is_page = |document: &Document| document.pages.iter().any(|(_, page)| page == name);
+        let is_attached = |document: &Document| document.attachments.iter().any(|(_, file)| file == name);
+        documents.iter().any(is_attached) && !documents.iter().any(is_page)
+    };
+    for name in package.names() {
+        let Some(bytes) = package.get(name) else { continue };
         let is_xml = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("xml"));
-        is_xml && package.get(name).is_some_and(xml::declares_a_type)
-    });
-    if let Some(name) = typed {
-        return Err(format!("{name}: {}", xml::XmlError::DocumentType));
+        if is_xml || (xml::looks_like_xml(bytes) && !attached(name)) {
+            xml::check_plain(bytes).map_err(|why| format!("{name}: {why}"))?;
+        }
     }
-    package.documents().map_err(|why| why.to_string())
+    Ok(documents)
 }
 
 /// Every document must be signed, or nothing is known of it.
