@@ -16,6 +16,7 @@ mod issue_and_status;
 mod keys;
 mod kill;
 mod licence_offline;
+mod negative;
 mod node_log;
 mod program;
 mod sample_configuration;
