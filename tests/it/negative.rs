@@ -21,6 +21,7 @@
 mod archive;
 mod certificates;
 mod der;
+mod flips;
 mod licences;
 mod parts;
 mod references;
