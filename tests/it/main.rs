@@ -9,6 +9,7 @@ mod support;
 
 mod bad_input;
 mod city_to_city;
+mod crashes;
 mod grants_and_registrations;
 mod house;
 mod interop;

@@ -24,6 +24,7 @@ mod der;
 mod flips;
 mod licences;
 mod parts;
+mod random;
 mod references;
 mod seals;
 mod signatures;

@@ -47,7 +47,7 @@ const FORMAT: &[(&str, &str, Change)] = &[
     ("a hundred thousand signers", "certList: more elements", |_, seal| {
         seal.list = seq(&[&octets(b"x").repeat(100_000)]);
     }),
-    ("a list that is a SET", "certList", |_, seal| seal.list = tlv(0x31, &seal.list[4..].to_vec())),
+    ("a list that is a SET", "certList", |_, seal| seal.list = tlv(0x31, &seal.list[4..])),
     ("a digest with a third part", "certDigestList", |_, seal| {
         seal.list_kind = int(2);
         seal.list = seq(&[&seq(&[&der::printable("SM3"), &octets(&[0; 32]), &int(1)])]);
@@ -225,7 +225,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             "sealCertList",
             SigConstraintsFailure,
             "nobody",
-            { seal(&|seal| (seal.list_kind, seal.list) = (int(2), seq(&[]))) },
+            seal(&|seal| (seal.list_kind, seal.list) = (int(2), seq(&[]))),
         ),
     ]);
     let sm3 = Suite::Sm2Sm3.hash(&[world.owner.der()]);

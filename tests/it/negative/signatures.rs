@@ -366,14 +366,14 @@ pub fn cases(world: &World) -> Vec<Case> {
             "signatureMethod",
             CryptoConstraintsFailure,
             "",
-            { plain(&|text| text.replace("10197.1.501", "10197.1.502"), &good) },
+            plain(&|text| text.replace("10197.1.501", "10197.1.502"), &good),
         ),
         Case::failed(
             "a plain signature whose references are by MD5",
             "referencesMethod",
             CryptoConstraintsFailure,
             "MD5",
-            { plain(&|text| text.replace("1.2.156.10197.1.401", "MD5"), &good) },
+            plain(&|text| text.replace("1.2.156.10197.1.401", "MD5"), &good),
         ),
     ]);
     for (name, value) in bad_values(&good(b"some text")) {

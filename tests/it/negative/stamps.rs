@@ -200,7 +200,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             "sealMakerSignature",
             SigCryptoFailure,
             "",
-            { on(world.seal_with(|seal| seal.signer = sm2("owner")), &|_| ()) },
+            on(world.seal_with(|seal| seal.signer = sm2("owner")), &|_| ()),
         ),
         Case::failed("a stamp on a seal of version 2", "stampVersion", FormatFailure, "", {
             let header = seq(&[&ia5("ES"), &int(2), &ia5("example")]);
@@ -217,7 +217,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             "sealMakerCertificate",
             NotYetValid,
             "",
-            { sealed(&|stamp| stamp.time = der::time(World::validity().not_before.plus_secs(-400 * DAY))) },
+            sealed(&|stamp| stamp.time = der::time(World::validity().not_before.plus_secs(-400 * DAY))),
         ),
         Case::failed("a stamp over nothing", "dataHash", HashFailure, "", {
             sealed(&|stamp| stamp.data_hash = der::bits(&Suite::Sm2Sm3.hash(&[b""])))

@@ -159,7 +159,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             "timeStamp",
             CryptoConstraintsFailure,
             "1.2.840.113549.2.5",
-            { with(&|_| message(TST_INFO, &content(1, "1.2.840.113549.2.5", &[0; 16], &[]), &authority)) },
+            with(&|_| message(TST_INFO, &content(1, "1.2.840.113549.2.5", &[0; 16], &[]), &authority)),
         ),
         Case::open(
             "a time stamp by somebody whom nobody trusts",
@@ -181,7 +181,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             "signingTime",
             SigConstraintsFailure,
             "saw the signature",
-            { at(sealed_at().plus_secs(1800), sealed_at()) },
+            at(sealed_at().plus_secs(1800), sealed_at()),
         ),
         Case::open("a claim days before its proof", "signingTime", OutOfBoundsNoPoe, "is proved for", {
             at(sealed_at().plus_secs(-3 * DAY), sealed_at())
