@@ -97,7 +97,7 @@ impl<'a> Shown<'a> {
         if let Some(failed) = verdict
             .checks
             .iter()
-            .find(|check| check.outcome != Outcome::Ok && needed.contains(&check.name.as_ref()))
+            .find(|check| check.outcome != Outcome::Ok && needed.contains(&check.name))
         {
             return Err(WriteError::NotWhole(format!("{} of its stamp failed", failed.name)));
         }
