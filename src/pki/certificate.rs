@@ -71,6 +71,7 @@ struct Parsed {
     subject_der: Vec<u8>,
     subject_name: DistinguishedName,
     issuer_der: Vec<u8>,
+    issuer_name: DistinguishedName,
     subject: String,
     issuer: String,
     common_name: Option<String>,
@@ -112,7 +113,7 @@ impl Certificate {
             return Err(refuse("bytes follow it"));
         }
         let validity = parsed.validity();
-        let subject_der = parsed.subject().as_raw();
+        let (subject_der, issuer_der) = (parsed.subject().as_raw(), parsed.issuer().as_raw());
         let extensions = Extensions::read(&parsed)?;
         Ok(Self(Arc::new(Parsed {
             fingerprint: sha256(&[der]),
@@ -123,7 +124,8 @@ impl Certificate {
             subject_name: DistinguishedName::read(subject_der)
                 .map_err(|_| refuse("its subject is no name"))?,
             subject_der: subject_der.to_vec(),
-            issuer_der: parsed.issuer().as_raw().to_vec(),
+            issuer_der: issuer_der.to_vec(),
+            issuer_name: DistinguishedName::read(issuer_der).map_err(|_| refuse("its issuer is no name"))?,
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
             common_name: common_name(parsed.subject()),
@@ -217,13 +219,9 @@ impl Certificate {
         self.0.is_version_3
     }
 
-    pub fn has_empty_issuer(&self) -> bool {
-        self.0.issuer_der == [SEQUENCE, 0]
-    }
-
     /// Issuer and subject are the same name (RFC 5280 3.2).
     pub fn is_self_issued(&self) -> bool {
-        self.0.subject_der == self.0.issuer_der
+        self.0.subject_name == self.0.issuer_name
     }
 
     /// Object identifier of the signature algorithm, dotted.
@@ -265,6 +263,11 @@ impl Certificate {
     /// The subject, in the form in which names are compared.
     pub fn subject_name(&self) -> &DistinguishedName {
         &self.0.subject_name
+    }
+
+    /// The issuer, in the form in which names are compared.
+    pub fn issuer_name(&self) -> &DistinguishedName {
+        &self.0.issuer_name
     }
 
     pub fn alternative_names(&self) -> Option<&AlternativeNames> {
@@ -458,7 +461,8 @@ impl Extensions {
                     found.alternative_names = Some(AlternativeNames { critical: extension.critical, names });
                 }
                 ParsedExtension::CRLDistributionPoints(_) => {
-                    found.distribution_points = DistributionPoint::read_all(extension.value)?;
+                    found.distribution_points =
+                        DistributionPoint::read_all(extension.value, certificate.issuer().as_raw())?;
                 }
                 ParsedExtension::PolicyConstraints(_) => found.constrains_policies = true,
                 // Without policy constraints every policy is acceptable (RFC 5280 6.1.5 g).

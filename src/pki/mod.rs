@@ -30,6 +30,7 @@ pub mod issue;
 mod names;
 mod path;
 mod profile;
+mod revocation;
 mod rules;
 mod scope;
 #[cfg(test)]

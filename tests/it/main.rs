@@ -22,3 +22,4 @@ mod sample_configuration;
 mod seal_making;
 mod tokens_and_signatures;
 mod x509_limbo;
+mod x509_pkits;
