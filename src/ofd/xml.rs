@@ -191,8 +191,11 @@ fn predefined(name: &str) -> Option<char> {
 
 /// Whether a part declares a document type: nothing that is shown may depend on one.
 pub fn declares_a_type(bytes: &[u8]) -> bool {
-    let mark = |word: &[u8]| bytes.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
-    mark(b"<!DOCTYPE") || mark(b"<!ENTITY")
+    let begins =
+        |tag: &[u8], word: &[u8]| tag.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    // What follows each `<`; a declaration is rare, so only its first byte is looked at as a rule.
+    let mut tags = bytes.split(|byte| *byte == b'<').filter(|tag| tag.first() == Some(&b'!'));
+    tags.any(|tag| begins(tag, b"!DOCTYPE") || begins(tag, b"!ENTITY"))
 }
 
 #[cfg(test)]
