@@ -34,7 +34,9 @@ pub enum Usage {
     Any,
     /// Signing seals, stamps and statements: `digitalSignature` or `nonRepudiation`.
     Sign,
+    /// A server of a connection: its purpose, and the strict profile of `profile`.
     TlsServer,
+    /// A client of a connection: its purpose. It is registered by the digest of its certificate.
     TlsClient,
 }
 
@@ -200,8 +202,8 @@ impl<'a> Search<'a, '_> {
         rules::length(path, self.anchors.most_authorities())?;
         rules::names(path, &mut self.work.comparisons)?;
         rules::usable(path, self.terms.usage)?;
-        if matches!(self.terms.usage, Usage::TlsServer | Usage::TlsClient) {
-            profile::check(path, self.terms.usage)?;
+        if self.terms.usage == Usage::TlsServer {
+            profile::check(path)?;
         }
         let lists = Lists {
             crls: self.crls,

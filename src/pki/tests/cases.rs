@@ -295,36 +295,40 @@ const USAGES: &[Case] = &[
         s.leaf.purposes(&[CLIENT_AUTH]);
         s.terms.usage = Usage::TlsClient;
     }),
-    ("a client that is an authority", Some("path.profile"), |s| {
+    ("a server that is an authority", Some("path.profile"), |s| {
+        s.serve();
         s.leaf.constraints(true, None);
         s.leaf.usage(0x84);
+    }),
+    ("a client without authorityKeyIdentifier", None, |s| {
+        s.leaf.extensions.remove(AUTHORITY_KEY_ID);
         s.terms.usage = Usage::TlsClient;
     }),
     ("a client with nonRepudiation alone", Some("path.usage"), |s| {
         s.leaf.usage(0x40);
         s.terms.usage = Usage::TlsClient;
     }),
-    ("a negative serial number of a connection", Some("path.profile"), |s| {
+    ("a negative serial number of a server", Some("path.profile"), |s| {
+        s.serve();
         s.leaf.serial = vec![0x80, 1];
-        s.terms.usage = Usage::TlsClient;
     }),
     ("a negative serial number of a seal", None, |s| s.leaf.serial = vec![0x80, 1]),
     ("a serial number of 21 octets", Some("path.profile"), |s| {
+        s.serve();
         s.leaf.serial = vec![1; 21];
-        s.terms.usage = Usage::TlsClient;
     }),
-    ("no authorityKeyIdentifier in a connection", Some("path.profile"), |s| {
+    ("no authorityKeyIdentifier of a server", Some("path.profile"), |s| {
+        s.serve();
         s.leaf.extensions.remove(AUTHORITY_KEY_ID);
-        s.terms.usage = Usage::TlsClient;
     }),
     ("no authorityKeyIdentifier in a seal", None, |s| s.leaf.extensions.remove(AUTHORITY_KEY_ID)),
     ("an authority without subjectKeyIdentifier", Some("path.profile"), |s| {
+        s.serve();
         s.middle.extensions.remove(SUBJECT_KEY_ID);
-        s.terms.usage = Usage::TlsClient;
     }),
     ("basicConstraints that is not critical", Some("path.profile"), |s| {
+        s.serve();
         s.middle.extensions.set(BASIC_CONSTRAINTS, false, &sequence(&[&tlv(BOOLEAN, &[&[0xff]])]));
-        s.terms.usage = Usage::TlsClient;
     }),
 ];
 

@@ -64,11 +64,13 @@ impl TryRng for Seeded {
 
 impl TryCryptoRng for Seeded {}
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
 /// A key of any kind, with the algorithm that it signs by.
 pub struct Key {
     pub spki: Vec<u8>,
     pub algorithm: Vec<u8>,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>,
+    sign: Sign,
 }
 
 impl Key {
