@@ -422,6 +422,9 @@ impl Extensions {
             if extension.critical {
                 found.critical.push(extension.oid.to_id_string());
             }
+            if !extension.parsed_extension().unsupported() && asn1::strict(extension.value).is_err() {
+                return Err(refuse("an extension that is known is not DER"));
+            }
             match extension.parsed_extension() {
                 ParsedExtension::BasicConstraints(constraints) => {
                     found.basic_constraints = Some(BasicConstraints {

@@ -16,8 +16,10 @@ use crate::time::Timestamp;
 
 /// Most certificates in a path, leaf and anchor included.
 pub const MAX_DEPTH: usize = 8;
-/// Most signature verifications for one path.
+/// Most verifications of certificates' signatures for one path.
 pub const MAX_SIGNATURE_CHECKS: usize = 64;
+/// Most verifications of revocation lists for one path: an archive has one of each month.
+pub const MAX_LIST_CHECKS: usize = 1024;
 
 /// What must be known about revocation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,18 +122,25 @@ pub fn validate<'a>(
 #[derive(Default)]
 pub(super) struct Work {
     signatures: usize,
+    lists: usize,
     pub comparisons: usize,
 }
 
 impl Work {
-    /// One more signature verification, if it is still allowed.
+    /// One more signature of a certificate, if it is still allowed.
     pub fn signature(&mut self) -> Result<(), PkiError> {
-        self.signatures = self.signatures.saturating_add(1);
-        if self.signatures > MAX_SIGNATURE_CHECKS {
-            return Err(PkiError::TooMuchWork(MAX_SIGNATURE_CHECKS));
-        }
-        Ok(())
+        one_more(&mut self.signatures, MAX_SIGNATURE_CHECKS)
     }
+
+    /// One more signature of a list, if it is still allowed.
+    pub fn list(&mut self) -> Result<(), PkiError> {
+        one_more(&mut self.lists, MAX_LIST_CHECKS)
+    }
+}
+
+const fn one_more(count: &mut usize, most: usize) -> Result<(), PkiError> {
+    *count = count.saturating_add(1);
+    if *count > most { Err(PkiError::TooMuchWork(most)) } else { Ok(()) }
 }
 
 struct Search<'a, 'b> {

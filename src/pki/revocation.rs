@@ -89,7 +89,7 @@ impl Lists<'_, '_> {
     }
 
     fn signed(&self, crl: &Crl, link: Link<'_>, work: &mut Work) -> Result<(), PkiError> {
-        work.signature()?;
+        work.list()?;
         let by_issuer = crl.verify_once(link.issuer, self.anchors.verified());
         if by_issuer.is_ok() || !link.any_key {
             return by_issuer;
@@ -99,7 +99,7 @@ impl Lists<'_, '_> {
             if !same_name || !other.key_usage().is_some_and(|usage| usage.crl_sign) {
                 continue;
             }
-            work.signature()?;
+            work.list()?;
             if crl.verify_once(other, self.anchors.verified()).is_ok() {
                 return self.is_key_of(other, crl, link, work);
             }

@@ -222,6 +222,9 @@ const EXTENSIONS: &[Case] = &[
             der[at + 2] = 1;
         };
     }),
+    ("a boolean in an extension is neither", Some("certificate.format"), |s| {
+        s.middle.extensions.set(BASIC_CONSTRAINTS, true, &sequence(&[&[1, 1, 1]]));
+    }),
     ("policies", None, |s| {
         s.leaf.extensions.set("2.5.29.32", true, &sequence(&[&sequence(&[&oid("1.2.3.5")])]));
     }),
@@ -434,7 +437,7 @@ const NAMES: &[Case] = &[
         let names: Vec<String> = (0..600).map(|n| format!("n{n}.example.com")).collect();
         let names: Vec<(u8, &[u8])> = names.iter().map(|name| (0x82, name.as_bytes())).collect();
         s.leaf.names(&names);
-        s.root.exclude(&vec![OTHER; 600]);
+        s.root.exclude(&[OTHER; 600]);
     }),
 ];
 
@@ -479,6 +482,14 @@ const LISTS: &[Case] = &[
         s.revoke(-5, 4);
         s.list().next_update = Some(NOW.plus_secs(-2));
         s.lists.push(List::new("middle", Who::Middle));
+    }),
+    ("an archive of a hundred lists", None, |s| {
+        for month in 1..100 {
+            let mut old = List::new("middle", Who::Middle);
+            old.this_update = NOW.plus_secs(-30 * DAY * month);
+            old.next_update = Some(old.this_update.plus_secs(30 * DAY));
+            s.lists.push(old);
+        }
     }),
     ("a stranger signed the list", Some("crl.signature"), |s| s.list().by = Who::Stranger),
     ("a bit of the list's signature is flipped", Some("crl.signature"), |s| {
