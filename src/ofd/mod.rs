@@ -12,6 +12,8 @@
 //! | `archive`, `xml`, `package` | what the bytes say, in one way and within bounds |
 //! | `signature` | what `Signatures.xml` and `Signature.xml` say |
 //! | `verify` | the checks, by name, and the report |
+//! | `page_seal` | whether whoever sealed a licence's page may, and a copy's end |
+//! | `kind` | which verification a file gets |
 //! | `page`, `text`, `write` | what is drawn, and how it becomes a package |
 //! | `shown`, `face`, `licence`, `copy` | the licence and the annotated copy, from a sealed licence alone |
 //! | `sign` | adding a signature: what it covers, and what it leaves open |
@@ -19,9 +21,11 @@
 pub mod archive;
 mod copy;
 mod face;
+mod kind;
 mod licence;
 pub mod package;
 mod page;
+mod page_seal;
 pub mod settings;
 mod shown;
 mod sign;
@@ -33,7 +37,8 @@ pub mod verify;
 pub mod write;
 pub mod xml;
 
-pub use copy::{Annotation, annotated_copy};
+pub use copy::{Annotation, MAX_NAME, annotated_copy};
+pub use kind::FileKind;
 pub use licence::{Unsealed, licence_ofd};
 pub use package::{Document, Package};
 pub use settings::Limits;

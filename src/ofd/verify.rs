@@ -13,7 +13,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::OfdError;
+use super::{OfdError, page_seal};
 use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
 use super::signature::{self, CheckMethod, Kind, Listed, Signature};
@@ -99,6 +99,9 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
         signatures.extend(list.iter().map(|listed| file.signature(document, listed)));
     }
     let attached = attached(&package, &documents, trust, ask);
+    let licence = attached.as_ref().map(|(_, licence)| licence);
+    let page = page_seal::judge(&documents, &mut signatures, licence, trust, ask.at);
+    checks.extend(page.checks);
     if let Some((name, licence)) = &attached {
         signatures.push(SealVerdict {
             id: Some(name.clone()),
@@ -106,7 +109,8 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
             ..licence.seal.clone()
         });
     }
-    report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence))
+    let report = report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence));
+    Report { copy: page.copy, ..report }
 }
 
 /// The documents, all of whose parts that are read are XML of the right kind and without entities.
