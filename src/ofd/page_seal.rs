@@ -88,7 +88,9 @@ fn voice(signature: &SealVerdict, sealer: PageSealer<'_>) -> Option<Sentence> {
                     "annotated copy, sealed by the node of region {region} ({name}); the issuing \
                      authority's seal is on the licence inside, not on this page"
                 ),
-                zh: format!("加注件，由{region}节点（{name}）签章；颁发机构的签章在内附证照数据中，不在本版面"),
+                zh: format!(
+                    "加注件，由{region}节点（{name}）签章；颁发机构的签章在内附证照数据中，不在本版面"
+                ),
             })
         }
     }

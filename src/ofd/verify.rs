@@ -13,7 +13,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{OfdError, page_seal};
 use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
 use super::signature::{self, CheckMethod, Kind, Listed, Signature};

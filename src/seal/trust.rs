@@ -178,8 +178,7 @@ impl Trust {
         at: Timestamp,
     ) -> Result<PageSealer<'_>, BindingError> {
         let voices = [Voice::Issuer, Voice::Attestation].into_iter();
-        let mut bound =
-            voices.filter(|voice| self.bind(*voice, issuer, type_code, certificate, at).is_ok());
+        let mut bound = voices.filter(|voice| self.bind(*voice, issuer, type_code, certificate, at).is_ok());
         if let Some(voice) = bound.next() {
             return Ok(PageSealer::Voice(voice));
         }

@@ -7,8 +7,10 @@
 mod child;
 mod support;
 
+mod annotated_copies;
 mod bad_input;
 mod city_to_city;
+mod files_verified;
 mod grants_and_registrations;
 mod house;
 mod interop;

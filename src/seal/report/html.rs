@@ -6,7 +6,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    ChainLink, CopyFacts, Coverage, LicenceFacts, PictureFacts, Report, SealVerdict, StatusVerdict, Verdict, printable,
+    ChainLink, CopyFacts, Coverage, LicenceFacts, PictureFacts, Report, SealVerdict, StatusVerdict, Verdict,
+    printable,
 };
 use crate::seal::check::{Check, Indication, Outcome, label};
 
