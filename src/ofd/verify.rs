@@ -17,6 +17,7 @@ use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
 use super::signature::{self, CheckMethod, Kind, Listed, Signature};
 use super::xml;
+use super::{OfdError, page_seal};
 use crate::crypto::{Digest, PublicKey, Signature as Value, Suite};
 use crate::pki::cms::{self, CmsError};
 use crate::pki::{Certificate, Terms, Usage};
