@@ -5,12 +5,15 @@
 //! the last of two entries with one name, and believe the central directory where the local header
 //! says otherwise. So the directory is read here, and refused unless there is one reading of it:
 //! names are unique (without regard to case), plain and relative; both headers agree; entries do not
-//! overlap; every length and checksum is right. `flate2` unpacks, into a buffer of the size that the
+//! overlap; every length and checksum is right. miniz_oxide unpacks, into a buffer of the size that the
 //! directory promised and not a byte more.
 
 use std::collections::HashSet;
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::settings::{Limits, RATIO_FLOOR};
 
@@ -236,12 +239,12 @@ fn unpack(entry: &Listed, packed: &[u8]) -> Result<Vec<u8>, ArchiveError> {
     let data = if entry.method == STORED {
         packed.to_vec()
     } else {
-        // One byte of room more than promised, so that a longer stream is noticed and not cut.
-        let mut data = Vec::with_capacity(entry.unpacked.saturating_add(1));
-        let mut inflate = Decompress::new(false);
-        let status = inflate.decompress_vec(packed, &mut data, FlushDecompress::Finish);
-        let read = usize::try_from(inflate.total_in()).unwrap_or(usize::MAX);
-        if !matches!(status, Ok(Status::StreamEnd)) || read != packed.len() {
+        // The very buffer is what is read, so a stream that goes on where it is full is an error.
+        let mut data = vec![0; entry.unpacked];
+        let mut inflate = DecompressorOxide::new();
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, read, written) = decompress(&mut inflate, packed, &mut data, 0, flags);
+        if status != TINFLStatus::Done || read != packed.len() || written != data.len() {
             return Err(wrong());
         }
         data
