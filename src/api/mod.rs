@@ -125,10 +125,12 @@ async fn exchange_request(
 ) -> HttpResponse {
     let chain = request.conn_data::<ClientChain>().map(|chain| chain.0.clone()).unwrap_or_default();
     let known = chain.first().is_some_and(|certificate| shared.exchange.recognises(certificate));
-    let (body, place) = match shared.exchange.room_for(request.path()) {
-        _ if !known => (Ok(Vec::new()), None),
-        Err(problem) => (Err(problem), None),
-        Ok((limit, place)) => {
+    // Whoever is not known takes no place from those who are.
+    let room = known.then(|| shared.exchange.room_for(request.path()));
+    let (body, place) = match room {
+        None => (Ok(Vec::new()), None),
+        Some(Err(problem)) => (Err(problem), None),
+        Some(Ok((limit, place))) => {
             let declared =
                 request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
             (read_body(payload, declared, limit, shared.body_timeout).await, place)

@@ -85,7 +85,8 @@ pub(super) async fn copy(
     if let Some(region) = regions::elsewhere(exchange, caller, request.region.as_deref())? {
         draft.target(&region);
         regions::check_signed(exchange, caller, std::slice::from_ref(&region))?;
-        return regions::fetch_copy(exchange, incoming, caller, &region, &wanted.identifier, draft).await;
+        let (identifier, purpose) = (&wanted.identifier, &context.purpose);
+        return regions::fetch_copy(exchange, incoming, caller, &region, identifier, purpose, draft).await;
     }
     let now = exchange.clock.now();
     let last = last_day(request.expires.as_deref(), now.day(), exchange.settings.copy_days)?;

@@ -222,6 +222,7 @@ pub async fn fetch_copy(
     caller: &Caller,
     region: &str,
     identifier: &Identifier,
+    purpose: &str,
     draft: &mut Draft,
 ) -> Result<Answer, Problem> {
     let mut answer = granted(exchange, incoming, caller, region).await?;
@@ -236,7 +237,7 @@ pub async fn fetch_copy(
         .await?;
     answer.body = body;
     believe_licence(&report, region, identifier)
-        .and_then(|()| believe_copy(&report, &held, region, at))
+        .and_then(|()| believe_copy(&report, &held, region, purpose, at))
         .map_err(|why| distrust(region, "peer.copy", &format!("its copy does not verify: {why}")))?;
     Ok(pass_on(answer, report, OFD, draft))
 }
@@ -266,8 +267,14 @@ fn believe_licence(report: &Report, region: &str, identifier: &Identifier) -> Re
     Err(report.open_checks().next().map_or("it is not the licence asked for", |check| check.name))
 }
 
-/// An annotated copy that this city's node sealed, and not the page of somebody else.
-fn believe_copy(report: &Report, held: &Held, region: &str, at: Timestamp) -> Result<(), &'static str> {
+/// An annotated copy for this purpose that the city's node sealed, and not the page of somebody else.
+fn believe_copy(
+    report: &Report,
+    held: &Held,
+    region: &str,
+    purpose: &str,
+    at: Timestamp,
+) -> Result<(), &'static str> {
     let list = held.trust.list(region).ok_or("its issuer list is not here")?;
     let by_node = report.signatures.iter().any(|signature| {
         let signer = signature.signer_chain.first();
@@ -275,7 +282,8 @@ fn believe_copy(report: &Report, held: &Held, region: &str, at: Timestamp) -> Re
         signature.kind == Some("seal") && signer.is_some_and(|signer| list.is_node(&signer, at))
     });
     match (by_node, &report.copy) {
-        (true, Some(_)) => Ok(()),
+        (true, Some(copy)) if copy.purpose == purpose.trim() => Ok(()),
+        (true, Some(_)) => Err("it names another purpose"),
         (true, None) => Err("it is not an annotated copy"),
         (false, _) => Err("its page is not sealed by a node of that city"),
     }

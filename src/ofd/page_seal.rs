@@ -43,9 +43,9 @@ pub fn judge(
     if let Some(licence) = held.and_then(|licence| licence.licence.as_ref()) {
         checks.push(binding(signatures, licence, trust, at));
     }
-    let copy = documents.iter().find_map(copy_facts);
-    checks.extend(copy.as_ref().map(|copy| expiry(copy, at)));
-    Page { checks, copy }
+    let copies: Vec<CopyFacts> = documents.iter().filter_map(copy_facts).collect();
+    checks.extend(copies.iter().map(|copy| expiry(copy, at)));
+    Page { checks, copy: copies.into_iter().next() }
 }
 
 /// One seal that holds must be one that may stand there; further ones may be anybody's.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use licence_node::cli::setup::certificate_of;
+use licence_node::cli::setup::{certificate_of, fingerprint_of};
 use licence_node::crypto::PrivateKey;
 use licence_node::evidence::Receipt;
 use licence_node::licence::{Catalogue, FieldValue, Identifier, LicenceType, Record};
@@ -19,8 +19,8 @@ use licence_node::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Actor, FILE, HEBEI, Plan, Reply, TIANJIN, Town, actor, context, data_body, faces, later, like, three,
-    three_with, tianjin, town_with, with,
+    ADMIN, Actor, FILE, HEBEI, Plan, Reply, TIANJIN, Town, actor, context, data_body, faces, later, like,
+    three, three_with, tianjin, town_with, with,
 };
 
 fn file_body(identifier: &Identifier) -> Value {
@@ -247,7 +247,21 @@ fn the_longest_texts_that_a_request_may_carry_fit_a_copy() {
     operator.grant("agency", json!({ "operations": ["file"] }));
     let purpose = json!("核".repeat(200));
     let body = file_body(&town.subject().identifier);
-    agency.file(&with(body, "/context/purpose", purpose)).ok();
+    let certificate = fingerprint_of(&town.files.dir.join("clients/agency.pem")).unwrap();
+    let name = "局".repeat(200);
+    operator
+        .ask(
+            ADMIN,
+            &json!({ "putRegistration": {
+                "id": "agency", "name": name, "role": "partner", "certificates": [certificate],
+                "from": later(&town, -60),
+            }}),
+        )
+        .ok();
+    let reply = agency.file(&with(body, "/context/purpose", purpose));
+    let page = printed(&reply.ok().body);
+    assert!(page.contains(&"核".repeat(200)), "{page}");
+    assert!(page.contains(&format!("仅供{}…使用", "局".repeat(99))), "{page}");
 }
 
 #[test]
