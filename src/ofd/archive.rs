@@ -90,11 +90,12 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
     let (listed, directory_at) = directory(bytes, limits)?;
     let mut spans = Vec::with_capacity(listed.len());
     let mut entries = Vec::with_capacity(listed.len());
+    let mut inflate = Box::new(DecompressorOxide::new());
     for entry in &listed {
         let (start, data) = packed(bytes, entry, directory_at)?;
         spans.push((start, entry));
         if !entry.name.ends_with('/') {
-            entries.push(Entry { name: entry.name.clone(), data: unpack(entry, data)? });
+            entries.push(Entry { name: entry.name.clone(), data: unpack(entry, data, &mut inflate)? });
         } else if entry.unpacked != 0 {
             return Err(ArchiveError::Name(entry.name.clone()));
         }
@@ -234,16 +235,16 @@ fn packed<'a>(
     Ok((entry.offset, data))
 }
 
-fn unpack(entry: &Listed, packed: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+fn unpack(entry: &Listed, packed: &[u8], inflate: &mut DecompressorOxide) -> Result<Vec<u8>, ArchiveError> {
     let wrong = || ArchiveError::Content(entry.name.clone());
     let data = if entry.method == STORED {
         packed.to_vec()
     } else {
         // The very buffer is what is read, so a stream that goes on where it is full is an error.
         let mut data = vec![0; entry.unpacked];
-        let mut inflate = DecompressorOxide::new();
+        inflate.init();
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, written) = decompress(&mut inflate, packed, &mut data, 0, flags);
+        let (status, read, written) = decompress(inflate, packed, &mut data, 0, flags);
         if status != TINFLStatus::Done || read != packed.len() || written != data.len() {
             return Err(wrong());
         }

@@ -16,7 +16,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `asn1` | DER as received, and DER written |
-//! | `certificate`, `crl` | one object, parsed once and owned |
+//! | `certificate`, `extensions`, `crl` | one object, parsed once and owned |
 //! | `names`, `constraints`, `scope` | names and how they compare; which are permitted; which certificates a list is about |
 //! | `anchors`, `verified` | who is trusted, and what verified before |
 //! | `path`, `rules`, `revocation` | whether a chain leads to an anchor at a moment, keeps the rules, and is not revoked |
@@ -31,6 +31,7 @@ mod certificate;
 pub mod cms;
 mod constraints;
 mod crl;
+mod extensions;
 pub mod issue;
 mod names;
 mod path;
@@ -44,9 +45,10 @@ pub mod timestamp;
 mod verified;
 
 pub use anchors::Anchors;
-pub use certificate::{AuthorityKeyId, BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};
+pub use certificate::Certificate;
 pub use constraints::{MAX_NAME_COMPARISONS, NameConstraints};
 pub use crl::{Crl, RevocationReason, Revoked};
+pub use extensions::{AuthorityKeyId, BasicConstraints, ExtendedKeyUsage, KeyUsage};
 pub use names::{AlternativeNames, DistinguishedName, GeneralName};
 pub use path::{Chain, MAX_DEPTH, MAX_LIST_CHECKS, MAX_SIGNATURE_CHECKS, Revocation, Terms, Usage, validate};
 pub use scope::DistributionPoint;

@@ -187,7 +187,6 @@ pub fn name_of(parts: &[(&str, u8, &[u8])]) -> Vec<u8> {
     sequence(&[&parts.concat()])
 }
 
-/// One extension; `double` writes it twice.
 #[derive(Clone)]
 struct Extension {
     oid: &'static str,

@@ -29,7 +29,6 @@ fn a_chain_may_mix_kinds() {
 #[test]
 fn weak_and_unknown_kinds_vouch_for_nothing() {
     let unsupported = Some("path.algorithm");
-    // Of a root; for the last, an exponent of one verifies whatever is presented.
     assert_eq!(outcome(Some(Key::rsa(1024, "weak")), |_| ()), unsupported);
     for dotted in [
         "1.2.840.113549.1.1.4",   // MD5 with RSA
