@@ -23,6 +23,7 @@ use crate::crypto::{
 };
 use crate::durable::{DirLock, RealDisk};
 use crate::evidence::Directory;
+use crate::exchange::copies::NodeSeal;
 use crate::exchange::reconcile::{Reconciled, reconcile};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
@@ -85,8 +86,8 @@ pub struct Files {
     pub master_key: PathBuf,
     /// Passphrase of the key files that are encrypted.
     pub key_passphrase: Option<PassphraseSource>,
-    /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` likewise. In place of
-    /// `key.pem` there may be `key.uri`, a `pkcs11:` URI.
+    /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` and `node/`
+    /// likewise. In place of `key.pem` there may be `key.uri`, a `pkcs11:` URI.
     pub seals: PathBuf,
     /// The trust folder.
     pub trust: PathBuf,
@@ -455,17 +456,21 @@ fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
             ));
         }
         let seal = path.join("seal.esl");
-        let voice = if name == "attestation" { Voice::Attestation } else { Voice::Issuer };
-        let key = SealingKey {
-            seal: std::fs::read(&seal).map_err(|why| at(&seal, why))?.into(),
+        let seal = std::fs::read(&seal).map_err(|why| at(&seal, why))?;
+        let key = |voice| SealingKey {
+            seal: seal.as_slice().into(),
             certificate: certificate.der().into(),
-            signer,
+            signer: Arc::clone(&signer),
             voice,
         };
-        match voice {
-            Voice::Attestation => keys.attestation = Some(key),
-            Voice::Issuer => {
-                keys.by_issuer.insert(name, key);
+        match name.as_str() {
+            "attestation" => keys.attestation = Some(key(Voice::Attestation)),
+            "node" => {
+                let own = NodeSeal::new(seal, certificate.der().to_vec(), signer);
+                keys.node = Some(own.map_err(|why| at(&path, why))?);
+            }
+            _ => {
+                keys.by_issuer.insert(name, key(Voice::Issuer));
             }
         }
     }

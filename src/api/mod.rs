@@ -19,7 +19,10 @@ use std::time::Duration;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::StreamExt;
@@ -28,6 +31,9 @@ use self::settings::ListenSettings;
 use crate::accesslog::Resource;
 use crate::exchange::problem::Problem;
 use crate::exchange::{Exchange, Incoming, Outgoing};
+
+/// A page shows itself and the pictures inside it, whatever stands in it.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// A client's certificate chain as TLS received it, leaf first.
 #[derive(Clone, Debug)]
@@ -118,21 +124,25 @@ async fn exchange_request(
     payload: web::Payload,
 ) -> HttpResponse {
     let chain = request.conn_data::<ClientChain>().map(|chain| chain.0.clone()).unwrap_or_default();
-    let limit = shared.exchange.settings.body_limit;
     let known = chain.first().is_some_and(|certificate| shared.exchange.recognises(certificate));
-    let body = if !known {
-        Ok(Vec::new())
-    } else {
-        let declared =
-            request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-        read_body(payload, declared, limit, shared.body_timeout).await
+    // Whoever is not known takes no place from those who are.
+    let room = known.then(|| shared.exchange.room_for(request.path()));
+    let (body, place) = match room {
+        None => (Ok(Vec::new()), None),
+        Some(Err(problem)) => (Err(problem), None),
+        Some(Ok((limit, place))) => {
+            let declared =
+                request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+            (read_body(payload, declared, limit, shared.body_timeout).await, place)
+        }
     };
     let header = |name: &str| request.headers().get(name)?.to_str().ok().map(str::to_owned);
     let incoming = Incoming {
         method: request.method().as_str().to_owned(),
         path: request.path().to_owned(),
-        body,
+        body: body.map(Arc::new),
         content_type: header(CONTENT_TYPE.as_str()),
+        accept: header(ACCEPT.as_str()),
         chain,
         authorization: header(AUTHORIZATION.as_str()),
         signature: header("licence-request-signature"),
@@ -140,7 +150,10 @@ async fn exchange_request(
     };
     // On a task of its own: a client that hangs up must not stop a change between store and log.
     let exchange = Arc::clone(&shared.exchange);
-    let answered = actix_web::rt::spawn(async move { exchange.handle(incoming).await });
+    let answered = actix_web::rt::spawn(async move {
+        let _place = place;
+        exchange.handle(incoming).await
+    });
     match answered.await {
         Ok(outgoing) => respond(outgoing),
         Err(why) => {
@@ -181,10 +194,14 @@ fn respond(outgoing: Outgoing) -> HttpResponse {
     response
         .content_type(outgoing.content_type)
         .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(("licence-request-id", outgoing.request_id));
     if status == StatusCode::UNAUTHORIZED {
         // RFC 6750 3.
         response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+    }
+    if outgoing.content_type.starts_with("text/html") {
+        response.insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY));
     }
     if let Some(receipt) = outgoing.receipt {
         response.insert_header(("licence-receipt", receipt));

@@ -183,3 +183,41 @@ fn licence(path: &Path) -> Result<(SealedLicence, &'static LicenceType), Error> 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|why| format!("{}: {why}", path.display()).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: OfdCommand,
+    }
+
+    #[test]
+    fn a_place_is_either_on_a_page_or_over_all_and_a_plain_signature_has_none() {
+        let parse = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.command);
+        let key = "--cert c --key k --out o";
+        for good in ["--seal s", "--seal s --page 2 --at 1.5,20", "--seal s --straddle --lock", "--plain"] {
+            assert!(parse(&format!("x seal f.ofd {good} {key}")).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "--plain --seal s",
+            "--plain --straddle",
+            "--seal s --straddle --at 1,2",
+            "--seal s --straddle --page 2",
+            "--seal s --at 1",
+            "--seal s --at 1,x",
+            "--seal s --at 1,inf",
+        ] {
+            assert!(parse(&format!("x seal f.ofd {bad} {key}")).is_err(), "{bad}");
+        }
+        let copy = "x copy l --purpose p --recipient r --by b --seal s --cert c --key k --out o --expires";
+        assert!(
+            parse(&format!("{copy} 2026-12-31")).is_ok() && parse(&format!("{copy} 2026-13-01")).is_err()
+        );
+    }
+}

@@ -54,7 +54,7 @@ enum PartnerCommand {
         /// Registration id; REGION/ID for an agency of another city
         #[arg(long)]
         partner: String,
-        /// search, data, verify
+        /// search, data, file, verify
         #[arg(long, value_delimiter = ',', value_parser = operation)]
         operations: Vec<Operation>,
         /// Licence type codes, or *
@@ -224,5 +224,5 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn operation(text: &str) -> Result<Operation, String> {
-    serde_json::from_value(Value::from(text)).map_err(|_| "search, data or verify".to_owned())
+    serde_json::from_value(Value::from(text)).map_err(|_| "search, data, file or verify".to_owned())
 }

@@ -16,6 +16,8 @@ use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
 use crate::seal::trust::Trust;
 use crate::time::{SystemClock, Timestamp};
 
+const VERIFY_FILE: &str = "/v1/files/verify";
+
 /// Which node, and as whom.
 #[derive(Debug, Clone, Args)]
 pub struct Connection {
@@ -45,11 +47,11 @@ pub struct Connection {
 /// Arguments of `query`.
 #[derive(Debug, Args)]
 pub struct QueryArgs {
-    /// search, data, verify, issue, status, receipts, or a whole path
+    /// search, data, file, verify, issue, status, verify-file, receipts, or a whole path
     operation: String,
     #[command(flatten)]
     connection: Connection,
-    /// File with the JSON body; - reads the standard input
+    /// File with the JSON body, or for verify-file the file itself; - reads the standard input
     #[arg(long, default_value = "-")]
     body: PathBuf,
     /// Sign the request, for these regions too (comma-separated; may be empty)
@@ -106,7 +108,8 @@ impl Connection {
     }
 }
 
-/// Exit status 0 only if the node answered with 200.
+/// Exit status 0 only if the node answered with 200; of `verify-file` only if the file passed, and 2 if the
+/// verdict is indeterminate.
 pub fn run(args: &QueryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let mut body = Vec::new();
     if args.body == Path::new("-") {
@@ -118,6 +121,8 @@ pub fn run(args: &QueryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         args.operation.clone()
     } else if args.operation == "receipts" {
         "/v1/receipts".to_owned()
+    } else if args.operation == "verify-file" {
+        VERIFY_FILE.to_owned()
     } else {
         format!("/v1/licences/{}", args.operation)
     };
@@ -132,7 +137,12 @@ pub fn run(args: &QueryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             }
             None => None,
         };
-        Ok::<_, Error>(client.send(&path, body, signature.as_deref()).await?)
+        let answer = if path == VERIFY_FILE {
+            client.send_as("application/octet-stream", &path, body, signature.as_deref()).await
+        } else {
+            client.send(&path, body, signature.as_deref()).await
+        };
+        Ok::<_, Error>(answer?)
     })?;
     if let (Some(file), Some(receipt)) = (&args.receipt, &answer.receipt) {
         std::fs::write(file, receipt)?;
@@ -144,7 +154,20 @@ pub fn run(args: &QueryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             writeln!(out)?;
         }
     }
-    Ok(if answer.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if answer.status != 200 {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(if path == VERIFY_FILE { verdict_code(&answer.body) } else { ExitCode::SUCCESS })
+}
+
+/// The verdict of a report as an exit status.
+fn verdict_code(body: &[u8]) -> ExitCode {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    match answer.pointer("/report/verdict/indication").and_then(Value::as_str) {
+        Some("TOTAL_PASSED") => ExitCode::SUCCESS,
+        Some("INDETERMINATE") => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 pub fn receipt(command: &ReceiptCommand, out: &mut dyn Write) -> Result<ExitCode, Error> {

@@ -265,9 +265,11 @@ impl City {
         };
         let mut listed = Vec::new();
         let mut attestation = Vec::new();
+        let mut nodes = vec![NodeBinding { certificate: node.fingerprint.clone(), from, until: None }];
         let library = (String::from("attestation"), format!("{name}电子证照库（示例）"));
+        let own = (String::from("node"), format!("{name}电子证照交换节点（示例）"));
         let authorities = self.issuers()?.into_iter().map(|issuer| (issuer.code.to_string(), issuer.name));
-        for (at, (id, owner)) in authorities.chain([library]).enumerate() {
+        for (at, (id, owner)) in authorities.chain([library, own]).enumerate() {
             let folder = self.dir.join("seals").join(&id);
             private_folder(&folder)?;
             let key = self.new_key(&folder.join("key.pem"), self.suite, random)?;
@@ -289,19 +291,15 @@ impl City {
             };
             fs::write(folder.join("seal.esl"), create(&spec, maker.der(), &maker_key)?)?;
             fs::write(folder.join("certificate.pem"), pem_encode("CERTIFICATE", certificate.der())?)?;
-            if id == "attestation" {
-                attestation.push(binding(&certificate));
-            } else {
-                listed.push(Issuer { code: id, name: owner, seals: vec![binding(&certificate)] });
+            let bound = binding(&certificate);
+            match id.as_str() {
+                "attestation" => attestation.push(bound),
+                "node" => nodes.push(NodeBinding { certificate: bound.certificate, from, until: None }),
+                _ => listed.push(Issuer { code: id, name: owner, seals: vec![bound] }),
             }
         }
-        let list = IssuerList {
-            region: code.to_owned(),
-            issued: self.now,
-            issuers: listed,
-            attestation,
-            nodes: vec![NodeBinding { certificate: node.fingerprint.clone(), from, until: None }],
-        };
+        let list =
+            IssuerList { region: code.to_owned(), issued: self.now, issuers: listed, attestation, nodes };
         Ok(fs::write(self.dir.join(format!("trust/issuers/{code}.jwt")), list.sign(&self.directory_key)?)?)
     }
 

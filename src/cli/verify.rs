@@ -17,13 +17,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::licence::Catalogue;
-use crate::ofd::{Limits, verify_ofd};
+use crate::ofd::{FileKind, Limits};
 use crate::seal::check::Indication;
 use crate::seal::report::{Report, page, summary_page};
 use crate::seal::sealed_licence::MAX_LEN;
-use crate::seal::ses::{Seal, Stamp};
 use crate::seal::trust::Trust;
-use crate::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use crate::seal::verify::Ask;
 use crate::time::{Clock, Day, Timestamp};
 
 const PASSED: u8 = 0;
@@ -283,7 +282,7 @@ fn files_below(dir: &Path) -> Result<Vec<PathBuf>, String> {
                     return Err(format!("{}: folders deeper than {MAX_FOLDERS}", path.display()));
                 }
                 open.push((path, depth + 1));
-            } else if kind.is_file() && Kind::by_name(&path).is_some() {
+            } else if kind.is_file() && FileKind::by_name(&entry.file_name().to_string_lossy()).is_some() {
                 found.push(path);
             }
             if found.len() > MAX_FILES {
@@ -326,46 +325,9 @@ fn worse(one: u8, other: u8) -> u8 {
 
 fn look_at(path: &Path, name: &str, trust: &Trust, ask: &Ask<'_>) -> Result<Report, String> {
     let bytes = read(path)?;
-    match Kind::by_name(path).or_else(|| Kind::by_content(&bytes)) {
-        Some(Kind::Licence) => Ok(verify_licence(name, &bytes, trust, ask)),
-        Some(Kind::Seal) => Ok(verify_seal(name, &bytes, trust, ask)),
-        Some(Kind::Stamp) => Ok(verify_stamp(name, &bytes, trust, ask)),
-        Some(Kind::Ofd) => Ok(verify_ofd(name, &bytes, trust, ask, &Limits::default())),
-        None => Err("neither a sealed licence nor a seal nor a stamp".to_owned()),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Licence,
-    Seal,
-    Stamp,
-    Ofd,
-}
-
-impl Kind {
-    fn by_name(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        let endings = [
-            (".licence.json", Self::Licence),
-            (".esl", Self::Seal),
-            (".dat", Self::Stamp),
-            (".ofd", Self::Ofd),
-        ];
-        endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| kind)
-    }
-
-    fn by_content(bytes: &[u8]) -> Option<Self> {
-        if bytes.trim_ascii_start().first() == Some(&b'{') {
-            return Some(Self::Licence);
-        }
-        if bytes.starts_with(b"PK\x03\x04") {
-            return Some(Self::Ofd);
-        }
-        if Stamp::from_der(bytes).is_ok() {
-            return Some(Self::Stamp);
-        }
-        Seal::from_der(bytes).is_ok().then_some(Self::Seal)
+    match FileKind::by_name(name).or_else(|| FileKind::by_content(&bytes)) {
+        Some(kind) => Ok(kind.verify(name, &bytes, trust, ask, &Limits::default())),
+        None => Err("neither a sealed licence nor a seal nor a stamp nor an OFD".to_owned()),
     }
 }
 
@@ -389,6 +351,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 mod tests {
     use super::*;
     use crate::crypto::pem_encode;
+    use crate::seal::ses::{Seal, Stamp};
     use crate::time::ManualClock;
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");

@@ -219,6 +219,7 @@ impl fmt::Debug for CertificateKey {
 mod tests {
     use std::convert::Infallible;
 
+    use proptest::prelude::*;
     use rsa::rand_core::{TryCryptoRng, TryRng};
 
     use super::*;
@@ -333,5 +334,25 @@ mod tests {
         assert!(key.verify(SignatureAlgorithm::RsaPssSha256, b"m", &plain).is_err());
         assert!(key.verify(SignatureAlgorithm::RsaSha512, b"m", &plain).is_err());
         assert!(key.verify(SignatureAlgorithm::EcdsaSha256, b"m", &plain).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_keys_algorithms_and_signatures_never_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..120),
+            body in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let wrapped = [vec![0x30, body.len() as u8], body.clone()].concat();
+            for der in [&bytes, &body, &wrapped] {
+                prop_assert!(CertificateKey::from_spki(der).is_err());
+                let _ = SignatureAlgorithm::from_der(der);
+            }
+            let keys = [CertificateKey::P384(bytes.clone()), CertificateKey::Rsa(wrapped)];
+            for key in keys {
+                for (algorithm, _) in SignatureAlgorithm::SIMPLE {
+                    prop_assert!(key.verify(algorithm, &body, &bytes).is_err());
+                }
+            }
+        }
     }
 }

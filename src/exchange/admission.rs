@@ -19,6 +19,8 @@ use crate::rules::{Registration, RegistrationError, Role};
 pub struct Caller {
     /// Partner id for grants, log and receipts: `<region>/<id>` when it asks through another city.
     pub id: String,
+    /// As registered here, or in the directory of the city that it asks through.
+    pub name: String,
     pub role: Role,
     pub registration: Arc<Registration>,
     /// Fingerprint of the certificate that TLS proved.
@@ -42,6 +44,7 @@ pub fn recognise(exchange: &Exchange, incoming: &Incoming) -> Result<Caller, Pro
         .ok_or_else(|| registration_problem(&RegistrationError::Unknown))?;
     Ok(Caller {
         id: registration.id.clone(),
+        name: registration.name.clone(),
         role: registration.role,
         registration,
         certificate,
@@ -137,15 +140,17 @@ fn check_signature(
     let (claims, _) = RequestSignature::peek(token).map_err(refuse)?;
     let home =
         if caller.role == Role::Peer { caller.registration.id.clone() } else { exchange.region.clone() };
-    if caller.role == Role::Peer {
+    let name = if caller.role == Role::Peer {
         let held = exchange.held();
         let directory = held.directories.get(&home).ok_or_else(|| {
             Problem::unauthenticated("signature.directory", "the directory of the asking city is not here")
         })?;
-        directory.find(&claims.iss, &fingerprint, now).map_err(refuse)?;
+        directory.find(&claims.iss, &fingerprint, now).map_err(refuse)?.name.clone()
     } else if fingerprint != caller.certificate || claims.iss != caller.registration.id {
         return Err(refuse(EvidenceError::OtherCertificate));
-    }
+    } else {
+        caller.name.clone()
+    };
     let parsed = Certificate::from_der(&certificate).map_err(|_| refuse(EvidenceError::OtherCertificate))?;
     let key = parsed.public_key().map_err(|_| refuse(EvidenceError::OtherCertificate))?;
     let facts = RequestFacts {
@@ -170,6 +175,7 @@ fn check_signature(
         caller.via = Some(home);
         caller.role = Role::Partner;
         caller.id = id;
+        caller.name = name;
     }
     caller.signature = Some((token.to_owned(), claims));
     Ok(())

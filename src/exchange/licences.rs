@@ -15,6 +15,7 @@ use crate::licence::{
     holder,
 };
 use crate::rules::{Ask, Grant, Operation, Refusal, decide};
+use crate::seal::SealedLicence;
 use crate::seal::statement::StatusStatement;
 use crate::store::Found;
 
@@ -126,18 +127,62 @@ pub async fn data(
 ) -> Result<Answer, Problem> {
     let request: DataRequest = parse(incoming)?;
     let context = draft.context(request.context.clone())?;
-    let identifier = parse_identifier(&request.identifier)?;
-    draft.identifier(identifier.as_str());
-    let kind = known_type(exchange, identifier.type_code().as_str())?;
-    let fields = wanted_fields(kind, request.fields.as_deref())?;
+    let wanted = Wanted::of(exchange, &request.identifier, request.fields.as_deref(), draft)?;
     if let Some(region) = regions::elsewhere(exchange, caller, request.region.as_deref())? {
         draft.target(&region);
         regions::check_signed(exchange, caller, std::slice::from_ref(&region))?;
-        let answer = regions::fetch(exchange, incoming, caller, &region, &identifier, draft).await?;
-        return Ok(answer);
+        return regions::fetch(exchange, incoming, caller, &region, &wanted.identifier, draft).await;
     }
+    let cut = cut(exchange, caller, Operation::Data, &context, &wanted, draft)?;
+    draft.fields(cut.shown);
+    let body = cut.licence.to_bytes().map_err(|why| failed("data", &why))?;
+    Ok(Answer { content_type: LICENCE_JSON, body, peer_receipt: None })
+}
+
+/// A licence that is asked for by its identifier, with some of its fields.
+pub struct Wanted {
+    pub identifier: Identifier,
+    pub kind: &'static LicenceType,
+    /// `None`: all that may be shown.
+    fields: Option<BTreeSet<String>>,
+}
+
+impl Wanted {
+    pub fn of(
+        exchange: &Exchange,
+        identifier: &str,
+        fields: Option<&[String]>,
+        draft: &mut Draft,
+    ) -> Result<Self, Problem> {
+        let identifier = parse_identifier(identifier)?;
+        draft.identifier(identifier.as_str());
+        let kind = known_type(exchange, identifier.type_code().as_str())?;
+        let fields = wanted_fields(kind, fields)?;
+        Ok(Self { identifier, kind, fields })
+    }
+}
+
+/// What was cut out for a caller.
+pub struct Cut {
+    pub found: Found,
+    /// With just the fields that grants and request allow, and its status statement.
+    pub licence: SealedLicence,
+    /// Names of these fields.
+    pub shown: Vec<String>,
+}
+
+/// Cuts the fields out that the grants for `operation` and the request allow.
+pub fn cut(
+    exchange: &Exchange,
+    caller: &Caller,
+    operation: Operation,
+    context: &RequestContext,
+    wanted: &Wanted,
+    draft: &mut Draft,
+) -> Result<Cut, Problem> {
+    let Wanted { identifier, kind, fields } = wanted;
     let registrations = exchange.registrations();
-    let ask = ask(exchange, caller, Operation::Data, Some(kind.code.as_str()), &context);
+    let ask = ask(exchange, caller, operation, Some(kind.code.as_str()), context);
     let granted = decide(registrations.grants(), &ask).map_err(refuse)?.fields(kind.code.as_str());
     draft.limit(daily_limit(registrations.grants(), &ask));
     if let Some(outside) = fields.iter().flatten().find(|name| !granted.allows(name)) {
@@ -147,8 +192,8 @@ pub async fn data(
     let show = |name: &str| granted.allows(name) && fields.as_ref().is_none_or(|only| only.contains(name));
     let found = exchange
         .reader
-        .by_identifier(&identifier)
-        .map_err(|why| failed("data", &why))?
+        .by_identifier(identifier)
+        .map_err(|why| failed("licence", &why))?
         .ok_or_else(|| Problem::not_found("no such licence in this city's store"))?;
     for holder in &found.record.holders {
         draft.holder(holder.code());
@@ -156,9 +201,8 @@ pub async fn data(
     let mut licence =
         exchange.reader.cut(&found, exchange.catalogue, &show).map_err(|why| failed("licence", &why))?;
     licence.status = Some(statement(exchange, &found)?);
-    draft.fields(kind.disclosure_names().filter(|name| show(name)).map(str::to_owned));
-    let body = licence.to_bytes().map_err(|why| failed("data", &why))?;
-    Ok(Answer { content_type: LICENCE_JSON, body, peer_receipt: None })
+    let shown = kind.disclosure_names().filter(|name| show(name)).map(str::to_owned).collect();
+    Ok(Cut { found, licence, shown })
 }
 
 /// `POST /v1/licences/verify`: one bit. No such licence, no match and not allowed are one answer, and
@@ -349,7 +393,7 @@ pub fn parse_identifier(text: &str) -> Result<Identifier, Problem> {
     Identifier::parse(text).map_err(|why| Problem::malformed(why.rule(), why.to_string()))
 }
 
-fn known_type<'a>(exchange: &'a Exchange, code: &str) -> Result<&'a LicenceType, Problem> {
+fn known_type(exchange: &Exchange, code: &str) -> Result<&'static LicenceType, Problem> {
     let code = TypeCode::parse(code).map_err(|why| Problem::malformed(why.rule(), why.to_string()))?;
     exchange.catalogue.get(&code).ok_or_else(Problem::unknown_type)
 }

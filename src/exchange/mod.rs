@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `admission`, `registrations`, `replays` | who is asking |
 //! | `licences` | search, data, verify in this city |
+//! | `copies`, `files` | annotated copies as OFD; the verdict on a file |
 //! | `regions` | the same in other cities, and what of their answers is believed |
 //! | `changes` | issue and status, by issuing authorities |
 //! | `admin`, `tokens`, `catalogue`, `receipts` | the rest |
@@ -21,6 +22,8 @@ pub mod admin;
 pub mod admission;
 mod catalogue;
 mod changes;
+pub mod copies;
+mod files;
 pub mod import;
 mod licences;
 pub mod problem;
@@ -41,9 +44,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::admission::Caller;
-use self::problem::{PROBLEM_JSON, Problem};
+use self::copies::NodeSeal;
+use self::problem::{PROBLEM_JSON, Problem, national};
 use self::rate::Windows;
 use self::record::Draft;
 use self::registrations::Registrations;
@@ -72,8 +77,10 @@ pub struct Incoming {
     pub method: String,
     pub path: String,
     /// The body, or the problem that reading it met.
-    pub body: Result<Vec<u8>, Problem>,
+    pub body: Result<Arc<Vec<u8>>, Problem>,
     pub content_type: Option<String>,
+    /// `Accept`
+    pub accept: Option<String>,
     /// Client certificate chain as TLS received it, leaf first, DER; empty without one.
     pub chain: Vec<Vec<u8>>,
     /// `Authorization`
@@ -85,7 +92,19 @@ pub struct Incoming {
 
 impl Incoming {
     fn body_bytes(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_default()
+        self.body.as_ref().map(|body| body.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether the body has this media type, whatever its parameters.
+    fn is_sent_as(&self, media: &str) -> bool {
+        let sent = self.content_type.as_deref().unwrap_or_default();
+        sent.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
+    }
+
+    /// Whether a page is among what the caller names.
+    fn accepts_html(&self) -> bool {
+        let mut named = self.accept.iter().flat_map(|accept| accept.split(','));
+        named.any(|range| range.split(';').next().unwrap_or_default().trim() == "text/html")
     }
 
     fn wants_token(&self) -> bool {
@@ -148,6 +167,8 @@ pub struct SealingKeys {
     pub by_issuer: BTreeMap<String, SealingKey>,
     /// The library's own seal, for records whose issuer's key is not here.
     pub attestation: Option<SealingKey>,
+    /// The node's own, for annotated copies.
+    pub node: Option<NodeSeal>,
 }
 
 /// The exchange of one node.
@@ -173,6 +194,8 @@ pub struct Exchange {
     mismatches: Windows,
     /// Requests, by partner, a minute.
     rate: Windows,
+    uploads: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
     registrations: RwLock<Arc<Registrations>>,
 }
 
@@ -196,7 +219,10 @@ pub struct ExchangeParts {
 impl Exchange {
     pub fn new(parts: ExchangeParts) -> Result<Self, Problem> {
         let registrations = Registrations::load(parts.registry.as_ref())?;
+        let places = |count| Arc::new(Semaphore::new(count));
         Ok(Self {
+            uploads: places(parts.settings.file_uploads),
+            workers: places(parts.settings.file_workers),
             region: parts.region,
             settings: parts.settings,
             catalogue: parts.catalogue,
@@ -240,6 +266,33 @@ impl Exchange {
         }
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
         Ok(())
+    }
+
+    /// How large the body of a request to `path` may be, in bytes, and for a file the place that it
+    /// takes until it is answered: callers together cannot fill the memory.
+    pub fn room_for(&self, path: &str) -> Result<(usize, Option<OwnedSemaphorePermit>), Problem> {
+        if path != files::PATH {
+            return Ok((self.settings.body_limit, None));
+        }
+        let place = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+            let detail = "as many files as this node takes at once are being verified; try again";
+            Problem::unavailable(national::OTHER, "file.busy", detail)
+        })?;
+        Ok((self.settings.file_limit, Some(place)))
+    }
+
+    /// Does what takes long on a thread of its own, a few at once, so that no other request waits for it.
+    async fn work<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.workers).acquire_owned().await.map_err(|why| failed(what, &why))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            task()
+        });
+        done.await.map_err(|why| failed(what, &why))
     }
 
     /// Whether a certificate (DER) stands behind a registration.
@@ -359,7 +412,9 @@ impl Exchange {
         }
         let (method, path) = (incoming.method.as_str(), incoming.path.as_str());
         let role = match path {
-            licences::SEARCH | licences::DATA | licences::VERIFY => Some(Role::Partner),
+            licences::SEARCH | licences::DATA | licences::VERIFY | copies::PATH | files::PATH => {
+                Some(Role::Partner)
+            }
             changes::ISSUE | changes::STATUS => Some(Role::Issuer),
             admin::PATH => Some(Role::Operator),
             _ => None,
@@ -372,6 +427,8 @@ impl Exchange {
             ("POST", licences::SEARCH) => licences::search(self, incoming, caller, draft).await,
             ("POST", licences::DATA) => licences::data(self, incoming, caller, draft).await,
             ("POST", licences::VERIFY) => licences::verify(self, incoming, caller, draft).await,
+            ("POST", copies::PATH) => copies::copy(self, incoming, caller, draft).await,
+            ("POST", files::PATH) => files::verify(self, incoming, draft).await,
             ("POST", changes::ISSUE) => changes::issue(self, incoming, caller, draft).await,
             ("POST", changes::STATUS) => changes::status(self, incoming, caller, draft).await,
             ("POST", admin::PATH) => admin::change(self, incoming, caller, draft).await,
@@ -403,12 +460,8 @@ impl Exchange {
 
 /// Reads a JSON body.
 fn parse<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, Problem> {
-    let media = incoming.content_type.as_deref().unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    if !media.eq_ignore_ascii_case(JSON) {
-        let mut problem = Problem::malformed("request.mediaType", "the body is sent as application/json");
-        problem.status = 415;
-        return Err(problem);
+    if !incoming.is_sent_as(JSON) {
+        return Err(Problem::media_type("the body is sent as application/json"));
     }
     serde_json::from_slice(incoming.body_bytes()).map_err(|why| {
         // serde_json quotes values of a wrong type, which may be personal data; names of members may

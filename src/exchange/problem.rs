@@ -21,6 +21,12 @@ pub mod national {
     pub const MISSING_PARAMETER: u8 = 12;
     /// 证照类型不存在或未发布
     pub const UNKNOWN_TYPE: u8 = 13;
+    /// 已废止或已注销
+    pub const ENDED: u8 = 21;
+    /// 已过期
+    pub const EXPIRED: u8 = 22;
+    /// 受限使用
+    pub const RESTRICTED: u8 = 23;
     /// 其他异常
     pub const OTHER: u8 = 99;
 }
@@ -88,6 +94,11 @@ impl Problem {
         Self::new(409, national::OTHER, rule, detail)
     }
 
+    /// 415: the body is sent as something else than the path takes.
+    pub fn media_type(detail: &'static str) -> Self {
+        Self::new(415, national::OTHER, "request.mediaType", detail)
+    }
+
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes");
         Self::new(413, national::OTHER, "request.tooLarge", detail)
@@ -105,6 +116,11 @@ impl Problem {
             "node.internal",
             "the node could not do this; its operator can see why",
         )
+    }
+
+    /// 503: this node does not offer it, or not now.
+    pub fn unavailable(code: u8, rule: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(503, code, rule, detail)
     }
 
     /// 502 or 503: another city did not give a usable answer.
@@ -145,7 +161,8 @@ const fn title(status: u16) -> &'static str {
         413 => "The body is too large (请求体过大)",
         415 => "The body has another media type (媒体类型不支持)",
         429 => "Too many requests (请求过多)",
-        502 | 503 => "Another city's node gave no usable answer (对端节点无有效应答)",
+        502 => "Another city's node gave no usable answer (对端节点无有效应答)",
+        503 => "Not available now (暂不可用)",
         _ => "The node failed (节点内部错误)",
     }
 }

@@ -173,6 +173,8 @@ fn operation(path: &str) -> &str {
         super::licences::SEARCH => "search",
         super::licences::DATA => "data",
         super::licences::VERIFY => "verify",
+        super::copies::PATH => "file",
+        super::files::PATH => "verifyFile",
         super::changes::ISSUE => "issue",
         super::changes::STATUS => "status",
         super::admin::PATH => "admin",

@@ -5,10 +5,13 @@
 //! licences verify against the trust folder, and its status statements are its own and fresh. A city
 //! that is down, or not believed, is one result among several and fails nothing else.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::admission::Caller;
+use super::copies::OFD;
 use super::problem::Problem;
 use super::record::Draft;
 use super::wire::{Hit, RegionResult, SearchAnswer, VerifyAnswer};
@@ -16,11 +19,13 @@ use super::{Answer, Exchange, Held, Incoming, LICENCE_JSON, failed};
 use crate::crypto::sha256;
 use crate::evidence::{Receipt, b64};
 use crate::licence::{Identifier, State};
+use crate::ofd::{Limits, verify_ofd};
 use crate::peer::{PeerAnswer, PeerError};
 use crate::seal::check::Outcome;
+use crate::seal::report::Report;
 use crate::seal::statement::StatusStatement;
 use crate::seal::verify::{Ask, verify_licence};
-use crate::time::Day;
+use crate::time::{Day, Timestamp};
 
 /// Regions asked for: known ones, each once; by default this city alone.
 pub fn wanted(
@@ -202,26 +207,93 @@ pub async fn fetch(
     identifier: &Identifier,
     draft: &mut Draft,
 ) -> Result<Answer, Problem> {
-    let answer = ask(exchange, incoming, caller, region).await?;
-    if answer.status != 200 {
-        return Err(pass_refusal(region, &answer));
-    }
+    let answer = granted(exchange, incoming, caller, region).await?;
     let ask = Ask { at: exchange.clock.now(), seal_only: false, catalogue: Some(exchange.catalogue) };
     let report = verify_licence("answer", &answer.body, &exchange.held().trust, &ask);
-    // The state may be anything, revoked too: the partner is told. But it must be that city's word.
+    believe_licence(&report, region, identifier)
+        .map_err(|why| distrust(region, "peer.licence", &format!("its licence does not verify: {why}")))?;
+    Ok(pass_on(answer, report, LICENCE_JSON, draft))
+}
+
+/// Fetches an annotated copy from another city and verifies it, page and licence, before it is passed on.
+pub async fn fetch_copy(
+    exchange: &Exchange,
+    incoming: &Incoming,
+    caller: &Caller,
+    region: &str,
+    identifier: &Identifier,
+    purpose: &str,
+    draft: &mut Draft,
+) -> Result<Answer, Problem> {
+    let mut answer = granted(exchange, incoming, caller, region).await?;
+    let (held, at, catalogue) = (exchange.held(), exchange.clock.now(), exchange.catalogue);
+    let (body, trust) = (std::mem::take(&mut answer.body), Arc::clone(&held));
+    let (body, report) = exchange
+        .work("copy", move || {
+            let ask = Ask { at, seal_only: false, catalogue: Some(catalogue) };
+            let report = verify_ofd("answer", &body, &trust.trust, &ask, &Limits::default());
+            (body, report)
+        })
+        .await?;
+    answer.body = body;
+    believe_licence(&report, region, identifier)
+        .and_then(|()| believe_copy(&report, &held, region, purpose, at))
+        .map_err(|why| distrust(region, "peer.copy", &format!("its copy does not verify: {why}")))?;
+    Ok(pass_on(answer, report, OFD, draft))
+}
+
+/// An answer that grants what was asked; a refusal is passed on as one.
+async fn granted(
+    exchange: &Exchange,
+    incoming: &Incoming,
+    caller: &Caller,
+    region: &str,
+) -> Result<PeerAnswer, Problem> {
+    let answer = ask(exchange, incoming, caller, region).await?;
+    if answer.status == 200 { Ok(answer) } else { Err(pass_refusal(region, &answer)) }
+}
+
+/// The licence asked for, under a good seal. Its state may be anything, revoked too: the partner is
+/// told. But it must be that city's word.
+fn believe_licence(report: &Report, region: &str, identifier: &Identifier) -> Result<(), &'static str> {
     let state_told = report.status.as_ref().is_some_and(|status| {
         let open = status.checks.iter().any(|check| check.outcome == Outcome::NotChecked);
         status.state.is_some() && status.said_by.as_deref() == Some(region) && !open
     });
     let same = report.licence.as_ref().is_some_and(|licence| licence.identifier == identifier.as_str());
-    if !report.seal.verdict.passed() || !state_told || !same {
-        let reason =
-            report.open_checks().next().map_or("it is not the licence asked for", |check| check.name);
-        return Err(distrust(region, "peer.licence", &format!("its licence does not verify: {reason}")));
+    if report.seal.verdict.passed() && state_told && same {
+        return Ok(());
     }
+    Err(report.open_checks().next().map_or("it is not the licence asked for", |check| check.name))
+}
+
+/// An annotated copy for this purpose that the city's node sealed, and not the page of somebody else.
+fn believe_copy(
+    report: &Report,
+    held: &Held,
+    region: &str,
+    purpose: &str,
+    at: Timestamp,
+) -> Result<(), &'static str> {
+    let list = held.trust.list(region).ok_or("its issuer list is not here")?;
+    let by_node = report.signatures.iter().any(|signature| {
+        let signer = signature.signer_chain.first();
+        let signer = signer.and_then(|link| hex::decode(&link.fingerprint).ok()?.try_into().ok());
+        signature.kind == Some("seal") && signer.is_some_and(|signer| list.is_node(&signer, at))
+    });
+    match (by_node, &report.copy) {
+        (true, Some(copy)) if copy.purpose == purpose.trim() => Ok(()),
+        (true, Some(_)) => Err("it names another purpose"),
+        (true, None) => Err("it is not an annotated copy"),
+        (false, _) => Err("its page is not sealed by a node of that city"),
+    }
+}
+
+/// The other city's answer as it came, with its receipt; what it shows goes on record.
+fn pass_on(answer: PeerAnswer, report: Report, content_type: &'static str, draft: &mut Draft) -> Answer {
     let shown = report.licence.map(|licence| licence.fields).unwrap_or_default();
     draft.fields(shown.into_iter().map(|field| field.name));
-    Ok(Answer { content_type: LICENCE_JSON, body: answer.body, peer_receipt: answer.receipt })
+    Answer { content_type, body: answer.body, peer_receipt: answer.receipt }
 }
 
 /// One bit from another city, and its receipt.
@@ -231,10 +303,7 @@ pub async fn verify(
     caller: &Caller,
     region: &str,
 ) -> Result<(bool, Option<String>), Problem> {
-    let answer = ask(exchange, incoming, caller, region).await?;
-    if answer.status != 200 {
-        return Err(pass_refusal(region, &answer));
-    }
+    let answer = granted(exchange, incoming, caller, region).await?;
     let parsed: VerifyAnswer = serde_json::from_slice(&answer.body)
         .map_err(|_| distrust(region, "peer.format", "its answer is not one to verify"))?;
     Ok((parsed.matches, answer.receipt))

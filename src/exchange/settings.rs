@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 pub struct ExchangeSettings {
     /// Largest JSON body, in bytes. Default 1 MiB.
     pub body_limit: usize,
+    /// Largest file that is verified, in bytes. Default 20 MiB.
+    pub file_limit: usize,
+    /// Files that are taken in at once; one more is told to come back. Default 16.
+    pub file_uploads: usize,
+    /// Files that are drawn, sealed or verified at once; others wait. Default 2.
+    pub file_workers: usize,
+    /// Days after which an annotated copy ends at the latest, and does unless less is asked for. Default 30.
+    pub copy_days: i64,
     /// Life of an access token, in seconds. Default 600, at most 600.
     pub token_secs: i64,
     /// How long a status statement calls itself fresh, in seconds. Default 3600, at most 86400.
@@ -32,6 +40,10 @@ impl Default for ExchangeSettings {
     fn default() -> Self {
         Self {
             body_limit: 1 << 20,
+            file_limit: 20 << 20,
+            file_uploads: 16,
+            file_workers: 2,
+            copy_days: 30,
             token_secs: 600,
             statement_secs: 3600,
             search_limit: 100,
@@ -52,6 +64,10 @@ impl ExchangeSettings {
             ((1..=86_400).contains(&self.statement_secs), "exchange.statement_secs is 1 to 86400"),
             ((1..=1000).contains(&self.search_limit), "exchange.search_limit is 1 to 1000"),
             ((1024..=64 << 20).contains(&self.body_limit), "exchange.body_limit is 1024 to 67108864"),
+            ((1024..=64 << 20).contains(&self.file_limit), "exchange.file_limit is 1024 to 67108864"),
+            ((1..=1024).contains(&self.file_uploads), "exchange.file_uploads is 1 to 1024"),
+            ((1..=1024).contains(&self.file_workers), "exchange.file_workers is 1 to 1024"),
+            ((0..=3650).contains(&self.copy_days), "exchange.copy_days is 0 to 3650"),
             (self.peer_timeout_ms >= 1, "exchange.peer_timeout_ms is at least 1"),
         ] {
             if !holds {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::licence::FieldValue;
 use crate::licence::context::RawContext;
 use crate::rules::{Grant, Registration};
+use crate::seal::report::Report;
 
 /// Whom a licence belongs to.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +51,23 @@ pub struct DataRequest {
     /// Fields wanted; by default all that the grants allow.
     #[serde(default)]
     pub fields: Option<Vec<String>>,
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+/// `POST /v1/licences/file`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileRequest {
+    #[serde(default)]
+    pub context: RawContext,
+    pub identifier: String,
+    /// Fields wanted; by default all that the grants allow.
+    #[serde(default)]
+    pub fields: Option<Vec<String>>,
+    /// Last day on which the copy may be used, `YYYY-MM-DD`; by default the latest that is allowed.
+    #[serde(default)]
+    pub expires: Option<String>,
     #[serde(default)]
     pub region: Option<String>,
 }
@@ -189,6 +207,15 @@ pub struct VerifyAnswer {
     pub code: u8,
     pub request_id: String,
     pub matches: bool,
+}
+
+/// Answer to `/v1/files/verify`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileVerdict<'a> {
+    pub code: u8,
+    pub request_id: &'a str,
+    pub report: &'a Report,
 }
 
 /// Answer to `issue` and `status`.

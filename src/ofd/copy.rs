@@ -6,9 +6,10 @@
 //! evidence, and is not drawn: the authority did not see this page.
 
 use super::WriteError;
-use super::face::{Shown, draw};
+use super::face::draw;
 use super::licence::Unsealed;
 use super::page::{Colour, Drawing, Font, Shape};
+use super::shown::Shown;
 use super::text::{self, clean, fit, width};
 use super::write::{Document, Indexed};
 use crate::licence::LicenceType;

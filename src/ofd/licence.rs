@@ -4,7 +4,8 @@
 //! attachment, and the authority's stamp on the OFD covers both, so either is enough for a verifier.
 
 use super::WriteError;
-use super::face::{Shown, draw};
+use super::face::draw;
+use super::shown::Shown;
 use super::write::Document;
 use crate::licence::LicenceType;
 use crate::licence::face::MmBox;

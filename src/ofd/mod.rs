@@ -3,26 +3,31 @@
 //! What is decided here is what a seal on an OFD is worth: which bytes it covers, and whether those
 //! are the bytes that a reader shows. So the package is read with one meaning only (see `archive`),
 //! references are checked over the unpacked bytes, and every part that the document is made of must
-//! be under the seal. Nothing is rendered here. The seals themselves are the business of
-//! [`crate::seal`]. The text of the standard was not at hand: structures follow files of several
-//! makers.
+//! be under the seal. What is made here is drawn from a sealed licence alone; nothing is rendered.
+//! The seals themselves are the business of [`crate::seal`]. The text of the standard was not at
+//! hand: structures follow files of several makers.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `archive`, `xml`, `package` | what the bytes say, in one way and within bounds |
 //! | `signature` | what `Signatures.xml` and `Signature.xml` say |
 //! | `verify` | the checks, by name, and the report |
+//! | `page_seal` | whether whoever sealed a licence's page may, and a copy's end |
+//! | `kind` | which verification a file gets |
 //! | `page`, `text`, `write` | what is drawn, and how it becomes a package |
-//! | `face`, `licence`, `copy` | the licence and the annotated copy, from a sealed licence alone |
+//! | `shown`, `face`, `licence`, `copy` | the licence and the annotated copy, from a sealed licence alone |
 //! | `sign` | adding a signature: what it covers, and what it leaves open |
 
 pub mod archive;
 mod copy;
 mod face;
+mod kind;
 mod licence;
 pub mod package;
 mod page;
+mod page_seal;
 pub mod settings;
+mod shown;
 mod sign;
 pub mod signature;
 #[cfg(test)]
@@ -32,7 +37,8 @@ pub mod verify;
 pub mod write;
 pub mod xml;
 
-pub use copy::{Annotation, annotated_copy};
+pub use copy::{Annotation, MAX_NAME, annotated_copy};
+pub use kind::FileKind;
 pub use licence::{Unsealed, licence_ofd};
 pub use package::{Document, Package};
 pub use settings::Limits;

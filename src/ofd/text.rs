@@ -62,7 +62,9 @@ pub fn fit(text: &str, area: &MmBox, largest: f32, smallest: f32) -> Option<Fitt
             return None;
         }
         let fitted = Fitted { size, lines: wrap(text, area.width / size) };
-        (fitted.height() <= area.height).then_some(fitted)
+        // A box may be narrower than one character.
+        let within = |line: &String| width(line) * size <= area.width + 1e-3;
+        (fitted.height() <= area.height && fitted.lines.iter().all(within)).then_some(fitted)
     })
 }
 

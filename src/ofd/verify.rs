@@ -14,11 +14,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::OfdError;
 use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
 use super::signature::{self, CheckMethod, Kind, Listed, Signature};
 use super::xml;
+use super::{OfdError, page_seal};
 use crate::crypto::{Digest, PublicKey, Signature as Value, Suite};
 use crate::pki::cms::{self, CmsError};
 use crate::pki::{Certificate, Terms, Usage};
@@ -100,6 +100,9 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
         signatures.extend(list.iter().map(|listed| file.signature(document, listed)));
     }
     let attached = attached(&package, &documents, trust, ask);
+    let licence = attached.as_ref().map(|(_, licence)| licence);
+    let page = page_seal::judge(&documents, &mut signatures, licence, trust, ask.at);
+    checks.extend(page.checks);
     if let Some((name, licence)) = &attached {
         signatures.push(SealVerdict {
             id: Some(name.clone()),
@@ -107,13 +110,21 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
             ..licence.seal.clone()
         });
     }
-    report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence))
+    let report = report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence));
+    Report { copy: page.copy, ..report }
 }
 
 /// The documents; every part that a reader could take for XML reads in one way, whether it is looked
-/// at here or not. Attachments under other names than `*.xml` are nothing that is drawn.
+/// at here or not. Attachments under other names than `*.xml` are nothing that is drawn. One sealed
+/// licence may go along: a second one would be shown by others and vouched for by nobody here.
 fn structure(package: &Package) -> Result<Vec<Document>, String> {
     let documents = package.documents().map_err(|why| why.to_string())?;
+    let attachments = documents.iter().flat_map(|document| &document.attachments);
+    let licences: BTreeSet<&str> =
+        attachments.map(|(_, entry)| entry.as_str()).filter(|entry| is_licence(entry)).collect();
+    if licences.len() > 1 {
+        return Err("more than one sealed licence goes along".to_owned());
+    }
     let attached = |name: &str| {
         let is_page = |document: &Document| document.pages.iter().any(|(_, page)| page == name);
         let is_attached = |document: &Document| document.attachments.iter().any(|(_, file)| file == name);
@@ -144,7 +155,11 @@ fn signed(lists: &[Vec<Listed>]) -> Check {
     }
 }
 
-/// The sealed licence among the attachments, and what came of it; the first, if there are several.
+fn is_licence(entry: &str) -> bool {
+    entry.to_ascii_lowercase().ends_with(LICENCE)
+}
+
+/// The sealed licence among the attachments, and what came of it.
 fn attached(
     package: &Package,
     documents: &[Document],
@@ -152,7 +167,7 @@ fn attached(
     ask: &Ask<'_>,
 ) -> Option<(String, Report)> {
     let mut all = documents.iter().flat_map(|document| &document.attachments);
-    let (name, entry) = all.find(|(_, entry)| entry.ends_with(LICENCE))?;
+    let (name, entry) = all.find(|(_, entry)| is_licence(entry))?;
     let bytes = package.get(entry)?;
     let name = if name.is_empty() { entry } else { name };
     Some((name.clone(), verify_licence(name, bytes, trust, ask)))

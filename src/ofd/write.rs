@@ -47,6 +47,8 @@ pub enum WriteError {
     OtherKey,
     #[error("the certificate is valid from {from} until {until}")]
     CertificatePeriod { from: Timestamp, until: Timestamp },
+    #[error("the certificate's key is not for signing documents")]
+    KeyUsage,
     #[error("the seal fails {check}: {reason}")]
     Seal { check: &'static str, reason: String },
     #[error("the seal is of version {0}; stamps are made with version 4")]

@@ -192,11 +192,7 @@ pub fn looks_like_xml(bytes: &[u8]) -> bool {
 /// else, and declares no document type, on whose entities what is shown could depend.
 pub fn check_plain(bytes: &[u8]) -> Result<(), XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
-    let declares = |word: &str| {
-        let after = |at: usize| text.get(at..at.saturating_add(word.len()));
-        text.match_indices("<!").any(|(at, _)| after(at).is_some_and(|said| said.eq_ignore_ascii_case(word)))
-    };
-    if declares("<!DOCTYPE") || declares("<!ENTITY") {
+    if declares_a_type(bytes) {
         return Err(XmlError::DocumentType);
     }
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -214,6 +210,14 @@ fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
         Some(Ok(_)) => Err(XmlError::Encoding),
         Some(Err(why)) => Err(XmlError::Syntax(why.to_string())),
     }
+}
+
+fn declares_a_type(bytes: &[u8]) -> bool {
+    let begins =
+        |tag: &[u8], word: &[u8]| tag.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    // What follows each `<`; a declaration is rare, so only its first byte is looked at as a rule.
+    let mut tags = bytes.split(|byte| *byte == b'<').filter(|tag| tag.first() == Some(&b'!'));
+    tags.any(|tag| begins(tag, b"!DOCTYPE") || begins(tag, b"!ENTITY"))
 }
 
 #[cfg(test)]

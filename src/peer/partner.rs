@@ -131,6 +131,17 @@ impl PartnerClient {
         body: Vec<u8>,
         signature: Option<&str>,
     ) -> Result<PeerAnswer, AskError> {
+        self.send_as(JSON, path, body, signature).await
+    }
+
+    /// Sends these bytes as something else than JSON.
+    pub async fn send_as(
+        &self,
+        content_type: &'static str,
+        path: &str,
+        body: Vec<u8>,
+        signature: Option<&str>,
+    ) -> Result<PeerAnswer, AskError> {
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let mut headers = Vec::new();
         if let Some(bearer) = &bearer {
@@ -139,6 +150,6 @@ impl PartnerClient {
         if let Some(signature) = signature {
             headers.push(("licence-request-signature", signature));
         }
-        Ok(post(&self.http, &format!("{}{path}", self.url), JSON, body, &headers).await?)
+        Ok(post(&self.http, &format!("{}{path}", self.url), content_type, body, &headers).await?)
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use x509_parser::extensions::{ExtendedKeyUsage as Purposes, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use x509_parser::x509::X509Name;
 
 use super::PkiError;
 use super::asn1::{self, BIT_STRING, Fault, Reader, SEQUENCE};
 use super::constraints::NameConstraints;
-use super::names::{AlternativeNames, DistinguishedName, GeneralName};
+use super::extensions::{AuthorityKeyId, BasicConstraints, ExtendedKeyUsage, Extensions, KeyUsage};
+use super::names::{AlternativeNames, DistinguishedName};
 use super::scope::DistributionPoint;
 use super::verified::Verified;
 use crate::crypto::{
@@ -20,42 +20,6 @@ use crate::time::Timestamp;
 
 /// Largest certificate that is looked at, in bytes.
 const MAX_LEN: usize = 128 * 1024;
-/// Most extensions of one certificate.
-const MAX_EXTENSIONS: usize = 64;
-
-/// `basicConstraints` (RFC 5280 4.2.1.9).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BasicConstraints {
-    pub ca: bool,
-    pub path_len: Option<u32>,
-}
-
-/// `keyUsage` (RFC 5280 4.2.1.3), the bits that are looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KeyUsage {
-    pub digital_signature: bool,
-    pub non_repudiation: bool,
-    pub key_cert_sign: bool,
-    pub crl_sign: bool,
-}
-
-/// `extKeyUsage` (RFC 5280 4.2.1.12), the purposes that are looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ExtendedKeyUsage {
-    pub any: bool,
-    pub server_auth: bool,
-    pub client_auth: bool,
-    /// Critical, with `timeStamping` as its one purpose (RFC 3161 2.3).
-    pub time_stamping_only: bool,
-}
-
-/// What `authorityKeyIdentifier` says beside the key (RFC 5280 4.2.1.1).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AuthorityKeyId {
-    pub key: Option<Vec<u8>>,
-    /// Whether it names the issuer's certificate by its issuer or serial number too.
-    pub by_certificate: bool,
-}
 
 /// An X.509 certificate: its bytes, and what they say.
 #[derive(Clone)]
@@ -71,6 +35,7 @@ struct Parsed {
     subject_der: Vec<u8>,
     subject_name: DistinguishedName,
     issuer_der: Vec<u8>,
+    issuer_name: DistinguishedName,
     subject: String,
     issuer: String,
     common_name: Option<String>,
@@ -81,22 +46,6 @@ struct Parsed {
     spki: Vec<u8>,
     key: Result<CertificateKey, String>,
     extensions: Extensions,
-}
-
-#[derive(Default)]
-struct Extensions {
-    basic_constraints: Option<BasicConstraints>,
-    key_usage: Option<KeyUsage>,
-    extended_key_usage: Option<ExtendedKeyUsage>,
-    subject_key_id: Option<Vec<u8>>,
-    authority_key_id: Option<AuthorityKeyId>,
-    alternative_names: Option<AlternativeNames>,
-    name_constraints: Option<Result<NameConstraints, Fault>>,
-    distribution_points: Vec<DistributionPoint>,
-    constrains_policies: bool,
-    unknown_critical: Option<String>,
-    /// Object identifiers of all that are critical.
-    critical: Vec<String>,
 }
 
 impl Certificate {
@@ -112,7 +61,7 @@ impl Certificate {
             return Err(refuse("bytes follow it"));
         }
         let validity = parsed.validity();
-        let subject_der = parsed.subject().as_raw();
+        let (subject_der, issuer_der) = (parsed.subject().as_raw(), parsed.issuer().as_raw());
         let extensions = Extensions::read(&parsed)?;
         Ok(Self(Arc::new(Parsed {
             fingerprint: sha256(&[der]),
@@ -123,7 +72,8 @@ impl Certificate {
             subject_name: DistinguishedName::read(subject_der)
                 .map_err(|_| refuse("its subject is no name"))?,
             subject_der: subject_der.to_vec(),
-            issuer_der: parsed.issuer().as_raw().to_vec(),
+            issuer_der: issuer_der.to_vec(),
+            issuer_name: DistinguishedName::read(issuer_der).map_err(|_| refuse("its issuer is no name"))?,
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
             common_name: common_name(parsed.subject()),
@@ -217,13 +167,9 @@ impl Certificate {
         self.0.is_version_3
     }
 
-    pub fn has_empty_issuer(&self) -> bool {
-        self.0.issuer_der == [SEQUENCE, 0]
-    }
-
     /// Issuer and subject are the same name (RFC 5280 3.2).
     pub fn is_self_issued(&self) -> bool {
-        self.0.subject_der == self.0.issuer_der
+        self.0.subject_name == self.0.issuer_name
     }
 
     /// Object identifier of the signature algorithm, dotted.
@@ -265,6 +211,11 @@ impl Certificate {
     /// The subject, in the form in which names are compared.
     pub fn subject_name(&self) -> &DistinguishedName {
         &self.0.subject_name
+    }
+
+    /// The issuer, in the form in which names are compared.
+    pub fn issuer_name(&self) -> &DistinguishedName {
+        &self.0.issuer_name
     }
 
     pub fn alternative_names(&self) -> Option<&AlternativeNames> {
@@ -386,95 +337,6 @@ fn unsupported(why: CryptoError) -> String {
     match why {
         CryptoError::Unsupported(what) => what,
         other => other.to_string(),
-    }
-}
-
-fn only_time_stamping(usage: &Purposes<'_>) -> bool {
-    let others = [
-        usage.any,
-        usage.server_auth,
-        usage.client_auth,
-        usage.code_signing,
-        usage.email_protection,
-        usage.ocsp_signing,
-        !usage.other.is_empty(),
-    ];
-    usage.time_stamping && !others.contains(&true)
-}
-
-impl Extensions {
-    fn read(certificate: &X509Certificate<'_>) -> Result<Self, PkiError> {
-        let refuse = PkiError::CertificateFormat;
-        if certificate.extensions_map().is_err() {
-            return Err(refuse("an extension stands there twice"));
-        }
-        if certificate.version() != X509Version::V3 && !certificate.extensions().is_empty() {
-            return Err(refuse("extensions without version 3"));
-        }
-        if certificate.extensions().len() > MAX_EXTENSIONS {
-            return Err(refuse("more than 64 extensions"));
-        }
-        let mut found = Self::default();
-        for extension in certificate.extensions() {
-            if extension.critical {
-                found.critical.push(extension.oid.to_id_string());
-            }
-            match extension.parsed_extension() {
-                ParsedExtension::BasicConstraints(constraints) => {
-                    found.basic_constraints = Some(BasicConstraints {
-                        ca: constraints.ca,
-                        path_len: constraints.path_len_constraint,
-                    });
-                }
-                ParsedExtension::KeyUsage(usage) => {
-                    found.key_usage = Some(KeyUsage {
-                        digital_signature: usage.digital_signature(),
-                        non_repudiation: usage.non_repudiation(),
-                        key_cert_sign: usage.key_cert_sign(),
-                        crl_sign: usage.crl_sign(),
-                    });
-                }
-                ParsedExtension::ExtendedKeyUsage(usage) => {
-                    found.extended_key_usage = Some(ExtendedKeyUsage {
-                        any: usage.any,
-                        server_auth: usage.server_auth,
-                        client_auth: usage.client_auth,
-                        time_stamping_only: extension.critical && only_time_stamping(usage),
-                    });
-                }
-                ParsedExtension::SubjectKeyIdentifier(id) => found.subject_key_id = Some(id.0.to_vec()),
-                ParsedExtension::AuthorityKeyIdentifier(id) => {
-                    found.authority_key_id = Some(AuthorityKeyId {
-                        key: id.key_identifier.as_ref().map(|id| id.0.to_vec()),
-                        by_certificate: id.authority_cert_issuer.is_some()
-                            || id.authority_cert_serial.is_some(),
-                    });
-                }
-                ParsedExtension::NameConstraints(_) => {
-                    found.name_constraints = Some(NameConstraints::read(extension.value));
-                }
-                ParsedExtension::SubjectAlternativeName(_) => {
-                    let names = GeneralName::read_all(extension.value)?;
-                    found.alternative_names = Some(AlternativeNames { critical: extension.critical, names });
-                }
-                ParsedExtension::CRLDistributionPoints(_) => {
-                    found.distribution_points = DistributionPoint::read_all(extension.value)?;
-                }
-                ParsedExtension::PolicyConstraints(_) => found.constrains_policies = true,
-                // Without policy constraints every policy is acceptable (RFC 5280 6.1.5 g).
-                ParsedExtension::CertificatePolicies(_)
-                | ParsedExtension::PolicyMappings(_)
-                | ParsedExtension::InhibitAnyPolicy(_) => {}
-                ParsedExtension::ParseError { .. } => {
-                    return Err(refuse("an extension that is known does not parse"));
-                }
-                _ if extension.critical => {
-                    found.unknown_critical.get_or_insert(extension.oid.to_id_string());
-                }
-                _ => {}
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -207,6 +207,8 @@ fn uri_host(uri: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::pki::asn1::{sequence, tlv};
 
@@ -278,5 +280,36 @@ mod tests {
         }
         let with_minimum = sequence(&[&tlv(0x82, &[b"a.test"]), &[0x80, 1, 1]]);
         assert!(NameConstraints::read(&sequence(&[&tlv(explicit(0), &[&with_minimum])])).is_err());
+    }
+
+    fn form() -> impl Strategy<Value = u8> {
+        proptest::sample::select(vec![0x81, 0x82, 0x86, 0x87, 0xa4, 0xa0, 0x88])
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_names_and_constraints_never_panic(
+            form in form(),
+            name in proptest::collection::vec(any::<u8>(), 0..40),
+            base in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let subtree = sequence(&[&tlv(form, &[&base])]);
+            let names = GeneralName::read_all(&sequence(&[&tlv(form, &[&name])])).unwrap();
+            if let Ok(list) = NameConstraints::read(&sequence(&[&tlv(explicit(1), &[&subtree])])) {
+                let _ = list.check_name(&names[0], &mut 0);
+            }
+            let _ = (NameConstraints::read(&base), GeneralName::read_all(&base), DistinguishedName::read(&base));
+        }
+
+        #[test]
+        fn arbitrary_hosts_are_inside_what_they_end_with(
+            host in "[a-z]{1,8}(\\.[a-z]{1,8}){0,3}",
+            below in "[a-z]{1,8}",
+        ) {
+            let under = format!("{below}.{host}");
+            prop_assert_eq!(outcome(0x82, under.as_bytes(), host.as_bytes()), (true, true));
+            let beside = format!("{below}{host}");
+            prop_assert_eq!(outcome(0x82, beside.as_bytes(), host.as_bytes()), (false, false));
+        }
     }
 }

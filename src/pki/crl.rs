@@ -1,9 +1,9 @@
 //! One certificate revocation list (RFC 5280 5), parsed once.
 //!
-//! Lists signed by the authority itself, complete or of a scope that they state (`scope`). Delta
-//! lists and indirect ones (of other authorities' certificates) are refused, as is any list with a
-//! critical extension that is not understood, in itself or in an entry: a list read as more than it
-//! is would call a revoked certificate good. An entry counts from its invalidity date if it states
+//! Lists signed by the authority itself, complete or of a scope that they state (`scope`), and delta
+//! lists, whose silence says nothing. Indirect lists (of other authorities' certificates) are
+//! refused, as is any list with a critical extension that is not understood, in itself or in an
+//! entry: a list read as more than it is would call a revoked certificate good. An entry counts from its invalidity date if it states
 //! one that is earlier (RFC 5280 5.3.2), because from there on the key was doubtful.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, RevokedCertificat
 use super::PkiError;
 use super::asn1::{GENERALIZED_TIME, whole};
 use super::certificate::{Certificate, SignedParts};
+use super::names::DistinguishedName;
 use super::scope::{Reasons, Scope};
 use super::verified::Verified;
 use crate::crypto::{Digest, SignatureAlgorithm, pem_decode_all, sha256};
@@ -25,6 +26,7 @@ const MAX_LEN: usize = 32 * 1024 * 1024;
 /// Most extensions of a list, or of one entry.
 const MAX_EXTENSIONS: usize = 16;
 
+const DELTA_CRL_INDICATOR: &str = "2.5.29.27";
 const EXPIRED_CERTS_ON_CRL: &str = "2.5.29.60";
 
 /// Why a certificate was revoked (RFC 5280 5.3.1).
@@ -98,10 +100,12 @@ pub struct Crl {
     signature: Vec<u8>,
     algorithm: Option<SignatureAlgorithm>,
     issuer_der: Vec<u8>,
+    issuer_name: DistinguishedName,
     issuer: String,
     this_update: Timestamp,
     next_update: Timestamp,
     scope: Scope,
+    is_delta: bool,
     keeps_expired_since: Option<Timestamp>,
     revoked: HashMap<Vec<u8>, Revoked>,
 }
@@ -124,10 +128,13 @@ impl Crl {
             return Err(refuse("not of version 2"));
         }
         let next_update = parsed.next_update().ok_or(refuse("it says no nextUpdate"))?;
-        let Extensions { scope, keeps_expired_since } = Extensions::read(&parsed)?;
+        let Extensions { scope, is_delta, keeps_expired_since } = Extensions::read(&parsed)?;
         let mut revoked: HashMap<Vec<u8>, Revoked> = HashMap::new();
         for entry in parsed.iter_revoked_certificates() {
             let said = read_entry(entry)?;
+            if is_delta && said.reason == RevocationReason::RemoveFromCrl {
+                continue;
+            }
             let kept = revoked.entry(entry.raw_serial().to_vec()).or_insert(said);
             if said.at < kept.at {
                 *kept = said;
@@ -139,11 +146,14 @@ impl Crl {
             tbs: outer.tbs.to_vec(),
             signature: outer.signature.to_vec(),
             algorithm: outer.algorithm.known.ok(),
+            issuer_name: DistinguishedName::read(parsed.issuer().as_raw())
+                .map_err(|_| refuse("its issuer is no name"))?,
             issuer_der: parsed.issuer().as_raw().to_vec(),
             issuer: parsed.issuer().to_string(),
             this_update: Timestamp::from_secs(parsed.last_update().timestamp()),
             next_update: Timestamp::from_secs(next_update.timestamp()),
             scope,
+            is_delta,
             keeps_expired_since,
             revoked,
         })
@@ -164,6 +174,11 @@ impl Crl {
 
     pub fn issuer_der(&self) -> &[u8] {
         &self.issuer_der
+    }
+
+    /// The issuer, in the form in which names are compared.
+    pub fn issuer_name(&self) -> &DistinguishedName {
+        &self.issuer_name
     }
 
     pub fn this_update(&self) -> Timestamp {
@@ -199,7 +214,7 @@ impl Crl {
         let expired_before = certificate.not_after() < self.this_update;
         let dropped =
             expired_before && self.keeps_expired_since.is_none_or(|since| certificate.not_after() < since);
-        if dropped { Reasons::NONE } else { self.scope.covers(certificate) }
+        if dropped || self.is_delta { Reasons::NONE } else { self.scope.covers(certificate) }
     }
 
     /// Verifies that the list is by `issuer`: its name, its right to sign lists, the signature.
@@ -211,7 +226,7 @@ impl Crl {
     pub(super) fn verify_once(&self, issuer: &Certificate, known: &Verified) -> Result<(), PkiError> {
         let invalid = || PkiError::CrlSignatureInvalid { issuer: self.issuer.clone() };
         let may_sign = issuer.key_usage().is_none_or(|usage| usage.crl_sign);
-        if issuer.subject_der() != self.issuer_der || !may_sign {
+        if *issuer.subject_name() != self.issuer_name || !may_sign {
             return Err(invalid());
         }
         let key = issuer.certificate_key()?;
@@ -224,13 +239,14 @@ impl Crl {
 
 struct Extensions {
     scope: Scope,
+    is_delta: bool,
     keeps_expired_since: Option<Timestamp>,
 }
 
 impl Extensions {
     fn read(list: &CertificateRevocationList<'_>) -> Result<Self, PkiError> {
         let refuse = PkiError::CrlFormat;
-        let mut found = Self { scope: Scope::COMPLETE, keeps_expired_since: None };
+        let mut found = Self { scope: Scope::COMPLETE, is_delta: false, keeps_expired_since: None };
         let mut has_number = false;
         if list.tbs_cert_list.extensions_map().is_err() || list.extensions().len() > MAX_EXTENSIONS {
             return Err(refuse("an extension stands there twice, or there are more than 16"));
@@ -238,7 +254,7 @@ impl Extensions {
         for extension in list.extensions() {
             match extension.parsed_extension() {
                 ParsedExtension::IssuingDistributionPoint(_) => {
-                    found.scope = Scope::read(extension.value)?;
+                    found.scope = Scope::read(extension.value, list.issuer().as_raw())?;
                     if found.scope.indirect {
                         return Err(refuse(
                             "it is a list of other authorities' certificates, which is not supported",
@@ -252,10 +268,9 @@ impl Extensions {
                 _ if extension.oid.to_id_string() == EXPIRED_CERTS_ON_CRL => {
                     found.keeps_expired_since = Some(whole(extension.value, GENERALIZED_TIME)?.time()?);
                 }
+                _ if extension.oid.to_id_string() == DELTA_CRL_INDICATOR => found.is_delta = true,
                 _ if extension.critical => {
-                    return Err(refuse(
-                        "it is a delta list, or has a critical extension that is not understood",
-                    ));
+                    return Err(refuse("it has a critical extension that is not understood"));
                 }
                 _ => {}
             }

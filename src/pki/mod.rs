@@ -1,21 +1,26 @@
-//! Certificates, revocation lists and paths (RFC 5280, GB/T 20518), for SM2 and P-256 alike.
+//! Certificates, revocation lists and paths (RFC 5280, GB/T 20518): SM2, P-256, P-384 and RSA.
 //!
 //! x509-parser reads certificates and lists; what is decided here is what they are worth. A path
 //! is built and validated at a moment that the caller names, because a seal is judged when it was
-//! set and a connection now. The work is bounded: a path has at most 8 certificates and building
-//! one costs at most 64 signature verifications. webpki was not taken: it knows no SM2, wants a TLS
-//! purpose of every certificate, and cannot look at a moment in the past with that moment's lists.
+//! set and a connection now. webpki was not taken: it knows no SM2, wants a TLS purpose of every
+//! certificate, and cannot look at a moment in the past with that moment's lists.
 //!
-//! Names match when their DER is the same, byte for byte. RFC 5280 7.1 allows more; what it would
-//! add in practice are authorities that encode their own name in two ways, and those are refused
-//! with [`PkiError::NoPath`]. Name constraints and policy constraints are not evaluated: a
-//! certificate that has them is refused, not passed over.
+//! Whoever brings certificates decides how much they cost: so a path has at most 8 of them,
+//! building it costs at most 64 signature verifications, its name constraints at most 100,000
+//! comparisons, its lists at most 1,024 verifications. What verified once is not verified again.
+//!
+//! What is not evaluated is refused, never passed over: policy constraints, constraints on forms of
+//! names that are not known, indirect lists, critical extensions that are not understood. What is
+//! checked, by which rule, and how the public suites come out: `docs/x509.md`.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `asn1` | DER as received, and DER written |
-//! | `certificate`, `crl` | one object, parsed once and owned |
-//! | `path` | whether a chain leads to an anchor at a moment |
+//! | `certificate`, `extensions`, `crl` | one object, parsed once and owned |
+//! | `names`, `constraints`, `scope` | names and how they compare; which are permitted; which certificates a list is about |
+//! | `anchors`, `verified` | who is trusted, and what verified before |
+//! | `path`, `rules`, `revocation` | whether a chain leads to an anchor at a moment, keeps the rules, and is not revoked |
+//! | `profile` | what a server's chain must keep besides |
 //! | `cms` | signed messages (RFC 5652, GB/T 35275), read, verified and made |
 //! | `timestamp` | time stamps (RFC 3161, GB/T 20520), read, verified and made |
 //! | `issue` | a small certification authority for tests, the demo and `init` |
@@ -26,10 +31,12 @@ mod certificate;
 pub mod cms;
 mod constraints;
 mod crl;
+mod extensions;
 pub mod issue;
 mod names;
 mod path;
 mod profile;
+mod revocation;
 mod rules;
 mod scope;
 #[cfg(test)]
@@ -38,11 +45,12 @@ pub mod timestamp;
 mod verified;
 
 pub use anchors::Anchors;
-pub use certificate::{AuthorityKeyId, BasicConstraints, Certificate, ExtendedKeyUsage, KeyUsage};
+pub use certificate::Certificate;
 pub use constraints::{MAX_NAME_COMPARISONS, NameConstraints};
 pub use crl::{Crl, RevocationReason, Revoked};
+pub use extensions::{AuthorityKeyId, BasicConstraints, ExtendedKeyUsage, KeyUsage};
 pub use names::{AlternativeNames, DistinguishedName, GeneralName};
-pub use path::{Chain, MAX_DEPTH, MAX_SIGNATURE_CHECKS, Revocation, Terms, Usage, validate};
+pub use path::{Chain, MAX_DEPTH, MAX_LIST_CHECKS, MAX_SIGNATURE_CHECKS, Revocation, Terms, Usage, validate};
 pub use scope::DistributionPoint;
 
 use crate::crypto::CryptoError;

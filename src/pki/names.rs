@@ -106,7 +106,7 @@ pub(super) fn is_host(name: &str) -> bool {
 }
 
 /// A Name (RFC 5280 4.1.2.4), in the form in which it is compared.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct DistinguishedName {
     parts: Vec<Vec<Attribute>>,
     emails: Vec<String>,
@@ -124,6 +124,15 @@ enum Value {
     Text(String),
     Octets(u8, Vec<u8>),
 }
+
+/// The same name, in whatever spelling (RFC 5280 7.1).
+impl PartialEq for DistinguishedName {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+impl Eq for DistinguishedName {}
 
 impl DistinguishedName {
     pub(super) fn read(der: &[u8]) -> Result<Self, Fault> {

@@ -6,22 +6,20 @@
 //! every other refusal means that somebody does, but a rule is broken. An anchor is held to the
 //! rules of any authority (RFC 5280 would let it pass unlooked): an expired root vouches for
 //! nothing here. A leaf that is itself among the anchors is trusted as it stands.
-//!
-//! A revocation list speaks for the moment if it was issued by the time of the question and had not
-//! run out at the moment. Nothing is known of a certificate until lists in whose scope it lies
-//! account for every reason (RFC 5280 6.3.3).
 
 use super::crl::Crl;
 use super::profile;
+use super::revocation::Lists;
 use super::rules;
-use super::scope::Reasons;
 use super::{Anchors, Certificate, PkiError};
 use crate::time::Timestamp;
 
 /// Most certificates in a path, leaf and anchor included.
 pub const MAX_DEPTH: usize = 8;
-/// Most signature verifications for one path.
+/// Most verifications of certificates' signatures for one path.
 pub const MAX_SIGNATURE_CHECKS: usize = 64;
+/// Most verifications of revocation lists for one path: an archive has one of each month.
+pub const MAX_LIST_CHECKS: usize = 1024;
 
 /// What must be known about revocation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +36,9 @@ pub enum Usage {
     Any,
     /// Signing seals, stamps and statements: `digitalSignature` or `nonRepudiation`.
     Sign,
+    /// A server of a connection: its purpose, and the strict profile of `profile`.
     TlsServer,
+    /// A client of a connection: its purpose. It is registered by the digest of its certificate.
     TlsClient,
 }
 
@@ -101,16 +101,8 @@ pub fn validate<'a>(
     crls: &[Crl],
     terms: &Terms,
 ) -> Result<Chain<'a>, PkiError> {
-    let mut search = Search {
-        intermediates,
-        anchors,
-        crls,
-        terms,
-        checks: 0,
-        comparisons: 0,
-        broken: None,
-        dead_end: leaf,
-    };
+    let mut search =
+        Search { intermediates, anchors, crls, terms, work: Work::default(), broken: None, dead_end: leaf };
     let mut path = vec![leaf];
     if anchors.contains(leaf) {
         search.judge(&path)?;
@@ -126,13 +118,37 @@ pub fn validate<'a>(
     }))
 }
 
+/// What was spent on one path.
+#[derive(Default)]
+pub(super) struct Work {
+    signatures: usize,
+    lists: usize,
+    pub comparisons: usize,
+}
+
+impl Work {
+    /// One more signature of a certificate, if it is still allowed.
+    pub fn signature(&mut self) -> Result<(), PkiError> {
+        one_more(&mut self.signatures, MAX_SIGNATURE_CHECKS)
+    }
+
+    /// One more signature of a list, if it is still allowed.
+    pub fn list(&mut self) -> Result<(), PkiError> {
+        one_more(&mut self.lists, MAX_LIST_CHECKS)
+    }
+}
+
+const fn one_more(count: &mut usize, most: usize) -> Result<(), PkiError> {
+    *count = count.saturating_add(1);
+    if *count > most { Err(PkiError::TooMuchWork(most)) } else { Ok(()) }
+}
+
 struct Search<'a, 'b> {
     intermediates: &'a [Certificate],
     anchors: &'a Anchors,
     crls: &'b [Crl],
     terms: &'b Terms,
-    checks: usize,
-    comparisons: usize,
+    work: Work,
     broken: Option<PkiError>,
     /// The last certificate for which no issuer was found.
     dead_end: &'a Certificate,
@@ -159,7 +175,7 @@ impl<'a> Search<'a, '_> {
                 self.note(why);
                 continue;
             }
-            self.count_check()?;
+            self.work.signature()?;
             if let Err(why) = child.verify_once(issuer, self.anchors.verified()) {
                 self.note(why);
                 continue;
@@ -186,14 +202,6 @@ impl<'a> Search<'a, '_> {
         self.broken.get_or_insert(why);
     }
 
-    fn count_check(&mut self) -> Result<(), PkiError> {
-        self.checks = self.checks.saturating_add(1);
-        if self.checks > MAX_SIGNATURE_CHECKS {
-            return Err(PkiError::TooMuchWork(MAX_SIGNATURE_CHECKS));
-        }
-        Ok(())
-    }
-
     /// Every rule for a chain that leads to an anchor.
     fn judge(&mut self, path: &[&'a Certificate]) -> Result<(), PkiError> {
         for (depth, certificate) in path.iter().enumerate() {
@@ -201,61 +209,18 @@ impl<'a> Search<'a, '_> {
             rules::in_time(certificate, self.terms.at, depth)?;
         }
         rules::length(path, self.anchors.most_authorities())?;
-        rules::names(path, &mut self.comparisons)?;
+        rules::names(path, &mut self.work.comparisons)?;
         rules::usable(path, self.terms.usage)?;
-        if matches!(self.terms.usage, Usage::TlsServer | Usage::TlsClient) {
-            profile::check(path, self.terms.usage)?;
+        if self.terms.usage == Usage::TlsServer {
+            profile::check(path)?;
         }
-        let issuers = path.iter().skip(1);
-        for (depth, (certificate, issuer)) in path.iter().zip(issuers).enumerate() {
-            self.not_revoked(certificate, issuer, depth)?;
-        }
-        Ok(())
-    }
-
-    fn not_revoked(
-        &mut self,
-        certificate: &Certificate,
-        issuer: &Certificate,
-        depth: usize,
-    ) -> Result<(), PkiError> {
-        let Terms { at, now, revocation, proved, .. } = *self.terms;
-        let mut stale: Option<Timestamp> = None;
-        let mut known = Reasons::NONE;
-        let mut bad_list = None;
-        for crl in self.crls.iter().filter(|crl| crl.issuer_der() == issuer.subject_der()) {
-            self.count_check()?;
-            if let Err(why) = crl.verify_once(issuer, self.anchors.verified()) {
-                bad_list = Some(why);
-                continue;
-            }
-            // What a list says counts in any scope; what it does not say counts only in its own.
-            if let Some(entry) = crl.find(certificate.serial()) {
-                let subject = certificate.subject().to_owned();
-                if entry.at <= at {
-                    return Err(PkiError::Revoked { subject, at: entry.at, reason: entry.reason, depth });
-                }
-                if !proved && !entry.reason.key_was_safe() {
-                    return Err(PkiError::RevokedLater { subject, at: entry.at, reason: entry.reason });
-                }
-            }
-            let covered = crl.covers(certificate);
-            if crl.is_fresh(at, now) {
-                known = known.or(covered);
-            } else if covered != Reasons::NONE {
-                stale = stale.max(Some(crl.next_update()));
-            }
-        }
-        let issuer = || issuer.subject().to_owned();
-        match (stale, bad_list) {
-            _ if known == Reasons::ALL => Ok(()),
-            (Some(next_update), _) => Err(PkiError::CrlStale { issuer: issuer(), next_update }),
-            (None, Some(why)) => Err(why),
-            (None, None) if revocation == Revocation::Required => {
-                Err(PkiError::RevocationUnknown { issuer: issuer() })
-            }
-            (None, None) => Ok(()),
-        }
+        let lists = Lists {
+            crls: self.crls,
+            intermediates: self.intermediates,
+            anchors: self.anchors,
+            terms: self.terms,
+        };
+        lists.check(path, &mut self.work)
     }
 }
 
@@ -265,10 +230,10 @@ fn names_match(child: &Certificate, issuer: &Certificate) -> bool {
         (Some(wanted), Some(found)) => wanted != found,
         _ => false,
     };
-    child.issuer_der() == issuer.subject_der() && !ids_differ
+    child.issuer_name() == issuer.subject_name() && !ids_differ
 }
 
 /// The same name and key: another certificate of one that is in the path already leads nowhere.
 fn is_in(path: &[&Certificate], candidate: &Certificate) -> bool {
-    path.iter().any(|one| one.subject_der() == candidate.subject_der() && one.spki() == candidate.spki())
+    path.iter().any(|one| one.spki() == candidate.spki() && one.subject_name() == candidate.subject_name())
 }

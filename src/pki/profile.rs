@@ -1,12 +1,11 @@
-//! The profile that certificates of connections are held to, beyond the rules of a path.
+//! The profile that certificates of servers are held to, beyond the rules of a path.
 //!
 //! RFC 5280 4 asks things of authorities that a verifier may overlook; the CA/Browser Forum's
-//! Baseline Requirements 7.1 ask more. Of the certificates of a connection, which are issued
-//! today by authorities that can be asked to do it right, all that is listed here is required.
-//! Certificates of seals are not held to it: they are judged years later, authorities in the field
-//! deviate in these points, and none of them lets a stranger in.
+//! Baseline Requirements 7.1 (BR) ask more. A server, which anybody may be asked to trust by its
+//! name alone, keeps all that is listed here. Other certificates are not held to it: a client is
+//! registered by the digest of its certificate, a seal is judged years later; authorities in the
+//! field deviate in these points, and none of them lets a stranger in.
 
-use super::path::Usage;
 use super::{Certificate, PkiError};
 
 const SUBJECT_KEY_ID: &str = "2.5.29.14";
@@ -17,7 +16,7 @@ const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 /// Most octets of a serial number.
 const MAX_SERIAL: usize = 20;
 
-pub(super) fn check(path: &[&Certificate], usage: Usage) -> Result<(), PkiError> {
+pub(super) fn check(path: &[&Certificate]) -> Result<(), PkiError> {
     let Some((leaf, authorities)) = path.split_first() else { return Ok(()) };
     let is_anchor_itself = authorities.is_empty();
     for (at, certificate) in path.iter().enumerate() {
@@ -34,7 +33,7 @@ pub(super) fn check(path: &[&Certificate], usage: Usage) -> Result<(), PkiError>
     if !is_anchor_itself {
         rule(leaf, end_entity(leaf))?;
     }
-    if usage == Usage::TlsServer { rule(leaf, server(leaf)) } else { Ok(()) }
+    rule(leaf, server(leaf))
 }
 
 fn rule(certificate: &Certificate, broken: Option<&'static str>) -> Result<(), PkiError> {
@@ -110,7 +109,7 @@ fn end_entity(certificate: &Certificate) -> Option<&'static str> {
     first([
         (
             certificate.basic_constraints().is_none_or(|constraints| !constraints.ca),
-            "an end of a connection is no authority (BR 7.1.2.7.6)",
+            "a server is no authority (BR 7.1.2.7.6)",
         ),
         (certificate.authority_key_id().is_some(), "authorityKeyIdentifier names the issuer's key (4.2.1.1)"),
     ])

@@ -51,7 +51,7 @@ pub(super) fn understood(certificate: &Certificate, depth: usize) -> Result<(), 
     if !certificate.is_version_3() {
         return broken("a certificate is of version 3");
     }
-    if certificate.has_empty_issuer() {
+    if certificate.issuer_name().is_empty() {
         return broken("a certificate names its issuer (4.1.2.4)");
     }
     if depth > 0 && certificate.subject_name().is_empty() {

@@ -6,7 +6,7 @@
 //! compared octet by octet, as RFC 5280 6.3.3 has one authority write both.
 
 use super::Certificate;
-use super::asn1::{Element, Fault, Reader, SEQUENCE, explicit, whole};
+use super::asn1::{Element, Fault, Reader, SEQUENCE, SET, explicit, sequence, tlv, whole};
 use super::names::raw_names;
 
 /// Most distribution points of one certificate.
@@ -42,7 +42,7 @@ impl Reasons {
 /// One entry of a certificate's `cRLDistributionPoints` (RFC 5280 4.2.1.13).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DistributionPoint {
-    /// DER of its full names; none if it has no name, or one relative to another issuer's.
+    /// DER of its full names.
     names: Vec<Vec<u8>>,
     reasons: Reasons,
     /// Whether the list there is by another than the certificate's issuer.
@@ -50,32 +50,34 @@ pub struct DistributionPoint {
 }
 
 impl DistributionPoint {
-    pub(super) fn read_all(der: &[u8]) -> Result<Vec<Self>, Fault> {
-        whole(der, SEQUENCE)?.inside().all(MAX_POINTS)?.iter().map(|point| Self::read(point.raw)).collect()
+    /// Of a certificate by `issuer`, DER of its name.
+    pub(super) fn read_all(der: &[u8], issuer: &[u8]) -> Result<Vec<Self>, Fault> {
+        let points = whole(der, SEQUENCE)?.inside().all(MAX_POINTS)?;
+        points.iter().map(|point| Self::read(point.raw, issuer)).collect()
     }
 
-    fn read(der: &[u8]) -> Result<Self, Fault> {
+    fn read(der: &[u8], issuer: &[u8]) -> Result<Self, Fault> {
         let mut parts = whole(der, SEQUENCE)?.inside();
-        let names = parts.optional(explicit(0))?.map(|name| full_names(&name)).transpose()?;
+        let names = parts.optional(explicit(0))?.map(|name| full_names(&name, issuer)).transpose()?;
         let reasons = parts.optional(0x81)?.map(|reasons| Reasons::read(&reasons)).transpose()?;
         let by_another = parts.optional(explicit(2))?.is_some();
         parts.finish()?;
-        Ok(Self {
-            names: names.flatten().unwrap_or_default(),
-            reasons: reasons.unwrap_or(Reasons::ALL),
-            by_another,
-        })
+        Ok(Self { names: names.unwrap_or_default(), reasons: reasons.unwrap_or(Reasons::ALL), by_another })
     }
 }
 
-/// A DistributionPointName: its full names, or `None` for a relative one.
-fn full_names(element: &Element<'_>) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+/// The full names of a DistributionPointName; one relative to `issuer` is put after its name.
+fn full_names(element: &Element<'_>, issuer: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let mut choice: Reader<'_> = element.inside();
     let name = choice.any()?;
     choice.finish()?;
     match name.tag {
-        0xa0 => raw_names(name.inside()).map(Some),
-        0xa1 => Ok(None),
+        0xa0 => raw_names(name.inside()),
+        0xa1 => {
+            let last = tlv(SET, &[name.content]);
+            let full = sequence(&[whole(issuer, SEQUENCE)?.content, &last]);
+            Ok(vec![tlv(0xa4, &[&full])])
+        }
         _ => Err(Fault::Tag),
     }
 }
@@ -83,7 +85,7 @@ fn full_names(element: &Element<'_>) -> Result<Option<Vec<Vec<u8>>>, Fault> {
 /// The scope of a list, from its `issuingDistributionPoint` (RFC 5280 5.2.5).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Scope {
-    /// DER of the point's full names; a relative name is none that could match.
+    /// DER of the point's full names.
     point: Option<Vec<Vec<u8>>>,
     only_users: bool,
     only_authorities: bool,
@@ -102,9 +104,10 @@ impl Scope {
         indirect: false,
     };
 
-    pub fn read(der: &[u8]) -> Result<Self, Fault> {
+    /// Of a list by `issuer`, DER of its name.
+    pub fn read(der: &[u8], issuer: &[u8]) -> Result<Self, Fault> {
         let mut parts = whole(der, SEQUENCE)?.inside();
-        let point = parts.optional(explicit(0))?.map(|name| full_names(&name)).transpose()?;
+        let point = parts.optional(explicit(0))?.map(|name| full_names(&name, issuer)).transpose()?;
         let only_users = flag(&mut parts, 1)?;
         let only_authorities = flag(&mut parts, 2)?;
         let reasons = parts.optional(0x83)?.map(|reasons| Reasons::read(&reasons)).transpose()?;
@@ -116,7 +119,7 @@ impl Scope {
             return Err(Fault::Value);
         }
         Ok(Self {
-            point: point.map(Option::unwrap_or_default),
+            point,
             only_users,
             only_authorities,
             only_attributes,
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_scope_says_one_kind_at_most() {
-        let read = |text: &str| Scope::read(&hex::decode(text.replace(' ', "")).unwrap());
+        let read = |text: &str| Scope::read(&hex::decode(text.replace(' ', "")).unwrap(), &[0x30, 0]);
         assert_eq!(read("3000"), Ok(Scope::COMPLETE));
         assert!(read("3003 8101ff").unwrap().only_users);
         assert!(read("3003 8401ff").unwrap().indirect);
@@ -179,7 +182,7 @@ mod tests {
         #[test]
         fn arbitrary_scopes_and_points_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..48)) {
             let body = sequence(&[&bytes]);
-            let _ = (Scope::read(&body), DistributionPoint::read_all(&body));
+            let _ = (Scope::read(&body, &body), DistributionPoint::read_all(&body, &body));
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 pub enum Operation {
     Search,
     Data,
+    /// An annotated copy (加注件).
+    File,
     Verify,
 }
 
@@ -20,6 +22,7 @@ impl Operation {
         match self {
             Self::Search => "search",
             Self::Data => "data",
+            Self::File => "file",
             Self::Verify => "verify",
         }
     }
@@ -42,7 +45,7 @@ pub struct Grant {
     pub from: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Searches, data and verifications a day (Asia/Shanghai) under all of the partner's grants together.
+    /// Searches, data, copies and verifications a day (Asia/Shanghai) under all of the partner's grants together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_limit: Option<u64>,
     #[serde(default)]

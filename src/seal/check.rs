@@ -286,6 +286,13 @@ const CHECKS: &[Entry] = &[
         Some("GB/T 33190-2016 18.2"),
     ),
     ("stampAnnot", "the places of the stamp exist", "印章外观位置有效", Some("GB/T 33190-2016 18.2")),
+    (
+        "pageBinding",
+        "the page is sealed by the authority or its city's node",
+        "版面由颁发机构或其节点签章",
+        Some("docs/formats.md"),
+    ),
+    ("copyExpiry", "the annotated copy may still be used", "加注件在使用期限内", Some("docs/formats.md")),
     ("plainSignature", "the signer's signature", "数字签名有效", Some("GB/T 33190-2016 18.2; GB/T 32918.2")),
 ];
 

@@ -78,6 +78,8 @@ pub enum BindingError {
     OtherTime(Timestamp),
     #[error("the certificate is not the attestation seal of any listed city")]
     NotAttestation,
+    #[error("the certificate belongs neither to authority {0} nor to a node that its city's list names")]
+    OtherPage(String),
 }
 
 impl IssuerList {

@@ -26,6 +26,15 @@ use crate::crypto::Digest;
 use crate::pki::{Anchors, Certificate, Crl, PkiError};
 use crate::time::Timestamp;
 
+/// Who sealed the page of a licence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSealer<'a> {
+    /// The authority, or the library for it: the licence itself.
+    Voice(Voice),
+    /// A node of this region: an annotated copy (加注件).
+    Node(&'a str),
+}
+
 /// A read trust folder.
 #[derive(Debug, Default)]
 pub struct Trust {
@@ -155,6 +164,28 @@ impl Trust {
             }
         }
         if bound.is_empty() { Err(why) } else { Ok(bound) }
+    }
+
+    /// Whose seal `certificate` is where it stands on the page of a licence.
+    ///
+    /// # Errors
+    /// [`BindingError::OtherPage`] when no list lets it stand there.
+    pub fn page_sealer(
+        &self,
+        issuer: &str,
+        type_code: &str,
+        certificate: &Digest,
+        at: Timestamp,
+    ) -> Result<PageSealer<'_>, BindingError> {
+        let voices = [Voice::Issuer, Voice::Attestation].into_iter();
+        let mut bound = voices.filter(|voice| self.bind(*voice, issuer, type_code, certificate, at).is_ok());
+        if let Some(voice) = bound.next() {
+            return Ok(PageSealer::Voice(voice));
+        }
+        let mut lists = self.lists.iter();
+        let node = lists.find(|(_, list)| list.may_name(issuer) && list.is_node(certificate, at));
+        node.map(|(region, _)| PageSealer::Node(region))
+            .ok_or_else(|| BindingError::OtherPage(issuer.to_owned()))
     }
 
     /// A node's certificate, if the issuer list of `region` names it at `at`.

@@ -299,8 +299,8 @@ fn state_words(state: Effective) -> Sentence {
     Sentence { en: state.word().to_owned(), zh: state.zh().to_owned() }
 }
 
-/// Adds in whose name a stamp on a batch speaks.
-fn voiced(verdict: SealVerdict, voice: Option<Voice>) -> SealVerdict {
+/// Adds in whose name a stamp speaks.
+pub fn voiced(verdict: SealVerdict, voice: Option<Voice>) -> SealVerdict {
     let seal = verdict.seal.as_ref();
     let voice = voice.zip(seal).map(|(voice, seal)| match voice {
         Voice::Issuer => {

@@ -7,9 +7,11 @@
 mod child;
 mod support;
 
+mod annotated_copies;
 mod bad_input;
 mod city_to_city;
 mod crashes;
+mod files_verified;
 mod grants_and_registrations;
 mod house;
 mod interop;
@@ -24,3 +26,4 @@ mod sample_configuration;
 mod seal_making;
 mod tokens_and_signatures;
 mod x509_limbo;
+mod x509_pkits;

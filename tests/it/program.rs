@@ -8,6 +8,7 @@ use std::path::Path;
 
 use licence_node::evidence::Receipt;
 use licence_node::licence::{Record, State};
+use licence_node::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::child::{self, Folder, MATTER, Served, context};
@@ -399,6 +400,47 @@ fn query(
     let way = ["--url", &served.url, "--anchors", &anchors, "--cert", &cert, "--key", &key, "--id", id];
     let rest = ["--region", "120000", "--body", "request.json"];
     folder.run(&[&["query", operation], &way[..], &rest, more].concat())
+}
+
+#[test]
+fn an_agency_fetches_a_copy_and_has_files_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, served, records) = served(dir.path());
+    let today = SystemClock.now().day();
+    let good =
+        |record: &&Record| record.state.effective(record.valid_from, record.valid_until, today).is_good();
+    let record = records.iter().find(good).unwrap();
+    let body = json!({ "context": context(), "identifier": record.identifier });
+    let to = ["--output", "copy.ofd", "--receipt", "receipt.jwt"];
+    assert!(query(&folder, &served, "agency", "file", &body, &to).ended(1).contains("grant.operation"));
+    let grant = ["grant", "--id", "copies", "--partner", "agency", "--operations", "file"];
+    let scope = ["--types", "*", "--fields", "*", "--matters", MATTER];
+    folder.partner(&served, &[&grant[..], &scope].concat()).ok();
+    query(&folder, &served, "agency", "file", &body, &to).ok();
+    let trust = folder.path("trust");
+    let told = folder.run(&["verify", "copy.ofd", "--trust", &trust]).ok();
+    for word in ["copy.ofd: 有效", "annotated copy, sealed by the node of region 120000", "加注件"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let files = ["--request", "request.json", "--answer", "copy.ofd"];
+    folder.run(&[&["receipt", "verify", "receipt.jwt", "--trust", &trust], &files[..]].concat()).ok();
+
+    let asked = |file: &str| {
+        let (anchors, key) = (folder.path("certs/ca.pem"), folder.path("clients/agency.key.pem"));
+        let way = ["--url", &served.url, "--anchors", &anchors, "--key", &key, "--id", "agency"];
+        let cert = folder.path("clients/agency.pem");
+        let rest = ["--cert", &cert, "--region", "120000", "--body", file];
+        folder.run(&[&["query", "verify-file"], &way[..], &rest].concat())
+    };
+    let answer = asked("copy.ofd").json();
+    assert_eq!(answer["report"]["verdict"]["indication"], "TOTAL_PASSED");
+    let mut broken = fs::read(folder.path("copy.ofd")).unwrap();
+    let middle = broken.len() / 2;
+    broken[middle] ^= 1;
+    fs::write(folder.path("broken.ofd"), broken).unwrap();
+    assert!(asked("broken.ofd").ended(1).contains("TOTAL_FAILED"));
+    fs::copy(folder.path("certs/ca.pem"), folder.path("other.pem")).unwrap();
+    assert!(asked("other.pem").ended(1).contains("file.kind"));
 }
 
 #[test]

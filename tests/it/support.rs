@@ -28,6 +28,8 @@ use tempfile::TempDir;
 
 pub const SEARCH: &str = "/v1/licences/search";
 pub const DATA: &str = "/v1/licences/data";
+pub const FILE: &str = "/v1/licences/file";
+pub const FILES: &str = "/v1/files/verify";
 pub const VERIFY: &str = "/v1/licences/verify";
 pub const ISSUE: &str = "/v1/licences/issue";
 pub const STATUS: &str = "/v1/licences/status";
@@ -489,6 +491,16 @@ impl Actor {
         self.ask(DATA, body)
     }
 
+    /// An annotated copy.
+    pub fn file(&self, body: &Value) -> Reply {
+        self.ask(FILE, body)
+    }
+
+    /// What the node says of these bytes.
+    pub fn verify_file(&self, bytes: &[u8]) -> Reply {
+        self.request("POST", FILES, Some("application/octet-stream"), bytes.to_vec(), None)
+    }
+
     pub fn verify(&self, body: &Value) -> Reply {
         self.ask(VERIFY, body)
     }
@@ -672,8 +684,9 @@ impl Reply {
         let certificate = certificate_of(&self.town.files.dir.join("certs/node.pem")).unwrap();
         assert_eq!(Receipt::certificate(token).unwrap(), certificate.der());
         let receipt = Receipt::verify(token, certificate.public_key().unwrap()).unwrap();
-        // What was too large was not read, and the receipt does not speak for it.
-        let request = if self.status == 413 { &[] } else { request };
+        // What was too large, or one too many, was not read, and the receipt does not speak for it.
+        let unread = self.status == 413 || self.rule() == "file.busy";
+        let request = if unread { &[] } else { request };
         receipt.covers(&receipt.method, &self.path, request, self.status, &self.body).unwrap();
         assert_eq!(receipt.iss, self.town.region());
         self.receipt = Some(receipt);
@@ -761,6 +774,8 @@ impl Reply {
             SEARCH => "search",
             DATA => "data",
             VERIFY => "verify",
+            FILE => "file",
+            FILES => "verifyFile",
             ISSUE => "issue",
             STATUS => "status",
             ADMIN => "admin",

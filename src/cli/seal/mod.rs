@@ -45,7 +45,7 @@ pub enum SealCommand {
     Export {
         #[command(flatten)]
         config: ConfigFile,
-        /// Issuer code, or "attestation"
+        /// Issuer code, "attestation" or "node"
         id: String,
         /// File to write
         #[arg(long)]

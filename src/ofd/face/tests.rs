@@ -104,6 +104,28 @@ fn every_type_gives_an_ofd_whose_text_stays_inside_its_boxes() {
 }
 
 #[test]
+fn the_longest_values_of_every_type_stay_inside_their_boxes_or_go_onto_further_pages() {
+    let office = Office::new("longest");
+    for mut record in one_of_each() {
+        let kind = kind(&record);
+        for field in &kind.fields {
+            let value = match field.kind {
+                FieldKind::Image => continue,
+                FieldKind::Text => FieldValue::Text("长".repeat(field.max)),
+                FieldKind::List => FieldValue::List(vec!["长项".to_owned(); field.max / 2]),
+                _ => FieldValue::Text("W".repeat(field.max)),
+            };
+            record.fields.insert(field.name.clone(), value);
+        }
+        let sealed = office.sealed(&record, &|_| true);
+        let face = draw(&Shown::of(&sealed, kind).unwrap()).unwrap();
+        for page in &face.drawing.pages {
+            is_well_set(page, &kind.name);
+        }
+    }
+}
+
+#[test]
 fn the_same_licence_gives_the_same_bytes() {
     let office = Office::new("again");
     let record = business_licence();

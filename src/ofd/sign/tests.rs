@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::{Mark, Place, Signing, sign};
 use crate::crypto::{PublicKey, Signature as Raw, Signer, Suite};
 use crate::ofd::signature::{self, CheckMethod, Kind, Signature};
@@ -262,5 +264,81 @@ fn files_of_other_makers_can_be_signed_and_signed_again() {
             assert_eq!(package.get(entry), after.get(entry), "{name}: {entry}");
         }
         assert!(office.stamp(&sealed, Place::LowerRight { page: 1 }).is_ok(), "{name}");
+    }
+}
+
+/// The same file with this list of signatures.
+fn with_list(file: &[u8], list: &str) -> Vec<u8> {
+    let package = Package::open(file, &Limits::default()).unwrap();
+    let mut entries = package.into_entries();
+    entries.insert("d/Signs/Signatures.xml".to_owned(), list.as_bytes().to_vec());
+    crate::ofd::write::pack(entries.iter().map(|(name, data)| (name.as_str(), data.as_slice()))).unwrap()
+}
+
+#[test]
+fn a_list_that_cannot_be_added_to_without_doubt_is_refused() {
+    let office = Office::new("lists");
+    let signed = office.stamp(&foreign(1), Place::At { page: 1, x: 0.0, y: 0.0 }).unwrap();
+    let one = "<Signature ID='s001' BaseLoc='Sign_0/Signature.xml'/>";
+    for (list, good) in [
+        (format!("<Signatures>{one}<MaxSignId>s002</MaxSignId></Signatures>"), true),
+        (format!("<a:Signatures xmlns:a='u'><MaxSignId> s002 </MaxSignId>{one}</a:Signatures>\n"), true),
+        (format!("<Signatures><x y='1'/>{one}</Signatures>"), true),
+        ("<Signatures></Signatures>".to_owned(), true),
+        ("<Signatures/>".to_owned(), false),
+        (format!("<Signatures>{one}</Signatures><!-- </Signatures> -->"), false),
+        (
+            format!(
+                "<Signatures><!-- <MaxSignId>1</MaxSignId> -->{one}<MaxSignId>s002</MaxSignId></Signatures>"
+            ),
+            false,
+        ),
+        (format!("<Signatures>{one}<MaxSignId/></Signatures>"), true),
+    ] {
+        let file = with_list(&signed, &list);
+        match sign(&file, &office.signing(Mark::Plain), &Limits::default()) {
+            Ok(more) => {
+                assert!(good, "{list}");
+                let (package, document) = open(&more);
+                let ids: Vec<String> =
+                    signature::list(&package, &document).unwrap().into_iter().map(|one| one.id).collect();
+                assert_eq!(ids.len(), 1 + list.matches("s001").count(), "{list}");
+                assert_eq!(
+                    ids.last().map(String::as_str),
+                    Some(if list.contains("s00") { "s003" } else { "s001" })
+                );
+            }
+            Err(why) => assert!(!good && matches!(why, WriteError::Edit(_)), "{list}: {why}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_lists_never_panic_and_lose_nothing(
+        words in proptest::collection::vec(
+            prop_oneof![
+                Just("<Signatures>"), Just("</Signatures>"), Just("<o:Signatures>"), Just("</o:Signatures>"),
+                Just("<Signature ID='7' BaseLoc='Sign_0/Signature.xml'/>"), Just("<MaxSignId>"), Just("</MaxSignId>"),
+                Just("4294967295"), Just("<!--"), Just("-->"), Just("</"), Just("<![CDATA["), Just("]]>"), Just(" "),
+            ],
+            0..10,
+        ),
+    ) {
+        static SIGNED: std::sync::OnceLock<(Office, Vec<u8>)> = std::sync::OnceLock::new();
+        let (office, signed) = SIGNED.get_or_init(|| {
+            let office = Office::new("arbitrary lists");
+            let signed = office.stamp(&foreign(1), Place::At { page: 1, x: 0.0, y: 0.0 }).unwrap();
+            (office, signed)
+        });
+        let list = words.concat();
+        let file = with_list(signed, &list);
+        if let Ok(more) = sign(&file, &office.signing(Mark::Plain), &Limits::default()) {
+            let count = |file: &[u8]| {
+                let (package, document) = open(file);
+                signature::list(&package, &document).unwrap().len()
+            };
+            prop_assert_eq!(count(&more), count(&file) + 1, "{}", list);
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     At, CONTENT_TYPE, CmsError, DATA, GM_DATA, GM_SIGNED_DATA, MAX_ATTRIBUTES, MAX_CERTIFICATES, MAX_LEN,
     MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, SIGNING_TIME, Verified,
 };
-use crate::crypto::{Signature, Suite, sha1};
+use crate::crypto::{CertificateKey, Signature, SignatureAlgorithm, Suite, sha1};
 use crate::pki::Certificate;
 use crate::pki::asn1::{
     self, Element, Fault, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE, SET, explicit, tlv,
@@ -134,6 +134,10 @@ impl SignedData {
     }
 }
 
+/// What a signer of RSA writes: the key's algorithm alone (RFC 3370 3.2), or with its hash.
+const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
+const SHA256_WITH_RSA: &str = "1.2.840.113549.1.1.11";
+
 impl SignerInfo {
     fn read(element: &Element<'_>) -> Result<Self, CmsError> {
         if element.tag != SEQUENCE {
@@ -163,8 +167,16 @@ impl SignerInfo {
         Ok(Self { id, hash, algorithm, attributes, signature })
     }
 
-    /// Hash, signature algorithm and key must be of one suite: nobody chooses a weaker mixture.
+    /// Hash, signature algorithm and key must be of one suite: nobody chooses a weaker mixture. Public
+    /// time stamp authorities sign with RSA, which is no suite's; it goes with SHA-256 alone.
     fn check_signature(&self, by: &Certificate, hash: Suite, signed: &[u8]) -> Result<(), CmsError> {
+        if let Ok(key @ CertificateKey::Rsa(_)) = by.certificate_key() {
+            let named = [RSA_ENCRYPTION, SHA256_WITH_RSA].contains(&self.algorithm.as_str());
+            if !named || hash != Suite::P256Sha256 {
+                return Err(CmsError::Algorithm(self.algorithm.clone()));
+            }
+            return Ok(key.verify(SignatureAlgorithm::RsaSha256, signed, &self.signature)?);
+        }
         let signature = Suite::from_seen_signature_oid(&self.algorithm)
             .ok_or_else(|| CmsError::Algorithm(self.algorithm.clone()))?;
         let key = by.public_key().map_err(CmsError::Key)?;

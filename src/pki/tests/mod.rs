@@ -1,3 +1,6 @@
 //! Tests of the room as a whole.
 
+mod cases;
+mod forge;
+mod kinds;
 mod paths;

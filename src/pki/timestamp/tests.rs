@@ -187,11 +187,12 @@ fn openssl_and_this_room_read_each_others_tokens() {
     let write = |name: &str, bytes: &[u8]| std::fs::write(at.join(name), bytes).unwrap();
     let read = |name: &str| std::fs::read(at.join(name)).unwrap();
     write("stamped", STAMPED);
-    openssl(at, "ecparam -name prime256v1 -genkey -noout -out key.pem");
-    let certificate = "req -new -x509 -key key.pem -subj /CN=tsa -days 30 -out tsa.pem";
-    openssl(at, &format!("{certificate} -addext extendedKeyUsage=critical,timeStamping"));
     openssl(at, "ts -query -data stamped -sha256 -cert -out query");
-    for algorithm in ["sha256", "sha1"] {
+    let certificate = "req -new -x509 -key key.pem -subj /CN=tsa -days 30 -out tsa.pem";
+    let [curve, rsa] = ["ecparam -name prime256v1 -genkey -noout -out key.pem", "genrsa -out key.pem 2048"];
+    for (key, algorithm) in [(curve, "sha256"), (curve, "sha1"), (rsa, "sha256")] {
+        openssl(at, key);
+        openssl(at, &format!("{certificate} -addext extendedKeyUsage=critical,timeStamping"));
         write("conf", CONFIGURATION.replace("ALG", algorithm).as_bytes());
         openssl(at, "ts -reply -queryfile query -config conf -out response");
         openssl(at, "ts -reply -queryfile query -config conf -token_out -out token");

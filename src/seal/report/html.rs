@@ -6,7 +6,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    ChainLink, Coverage, LicenceFacts, PictureFacts, Report, SealVerdict, StatusVerdict, Verdict, printable,
+    ChainLink, CopyFacts, Coverage, LicenceFacts, PictureFacts, Report, SealVerdict, StatusVerdict, Verdict,
+    printable,
 };
 use crate::seal::check::{Check, Indication, Outcome, label};
 
@@ -114,7 +115,21 @@ fn one(report: &Report) -> Markup {
             (seal(signature))
         }
         @if let Some(found) = &report.status { (status(found)) }
+        @if let Some(found) = &report.copy { (copy(found)) }
         @if let Some(found) = &report.licence { (licence(found)) }
+    }
+}
+
+fn copy(found: &CopyFacts) -> Markup {
+    let at = |at: Option<_>| at.map_or_else(|| "?".to_owned(), time);
+    html! {
+        h2 { "加注件 " span.en { "Annotated copy" } }
+        table {
+            tr { th { "制作者 By" } td { (printable(&found.by)) } }
+            tr { th { "用途 For" } td { (printable(&found.purpose)) } }
+            tr { th { "制作时间 Made at" } td { (at(found.made_at)) } }
+            tr { th { "有效期至 Until" } td { (at(found.expires)) } }
+        }
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Report {
     pub status: Option<StatusVerdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<LicenceFacts>,
+    /// Of an annotated copy (加注件) whose page is under a seal that holds: what the page says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyFacts>,
 }
 
 /// An indication and, where it is not passed, why.
@@ -224,6 +227,22 @@ pub struct LicenceFacts {
     pub hidden_fields: usize,
 }
 
+/// What an annotated copy says of itself (GB/T 36903, the fields JZJ…).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyFacts {
+    /// `JZJZZZ`: who made it.
+    pub by: String,
+    /// `JZJZZSY`
+    pub purpose: String,
+    /// `JZJZZSJ`; absent where it is no time that can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Timestamp>,
+    /// `JZJYXQJZSJ`, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownField {
     pub name: String,
@@ -361,6 +380,7 @@ impl Report {
             signatures,
             status,
             licence,
+            copy: None,
         };
         report.summary = words::summary(&report);
         report.next_step = report.deciding_check().map(next_step);

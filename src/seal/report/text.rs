@@ -51,6 +51,11 @@ impl Report {
             }
             lines.extend(status.checks.iter().map(check));
         }
+        if let Some(copy) = &self.copy {
+            let until = copy.expires.map_or_else(|| "?".to_owned(), |at| at.shanghai());
+            lines.push(format!("Annotated copy 加注件: by 制作者 {}", copy.by));
+            lines.push(format!("  for 用途: {}; until 有效期至 {until}", copy.purpose));
+        }
         if let Some(licence) = &self.licence {
             lines.push(format!("Licence 证照: {}", licence.identifier));
             for field in &licence.fields {

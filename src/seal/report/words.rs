@@ -114,6 +114,14 @@ fn by_check(check: &Check) -> Option<Sentence> {
             "Lay the issuer list of the licence's city (issuers/ and directory/) into the trust folder and verify again.",
             "请将证照所在地的颁发机构名录（issuers/ 和 directory/）放入信任目录后重新核验。",
         ),
+        ("pageBinding", true) => sentence(
+            "Whoever sealed this page may not do so for this licence. Do not accept the page; ask the issuing city's node for a copy.",
+            "版面签章人无权为该证照签章。不要采信该版面，请向颁发地节点获取副本。",
+        ),
+        ("copyExpiry", _) => sentence(
+            "The time for which this copy was made is over, or it does not say until when. Do not accept it; ask for a new copy.",
+            "该加注件的使用期限已过或无法识别。不要采信，请重新获取。",
+        ),
         ("status", false) => sentence(
             "Ask the issuing city's node for a new status statement.",
             "请向颁发地节点查询最新的证照状态。",
@@ -201,8 +209,16 @@ mod tests {
             let step = next_step(&Check::failed("stampSignature", sub, "x"));
             assert!(step.en.contains("not accept") && step.zh.contains("不要采信"), "{step:?}");
         }
-        for name in ["references", "coverage", "signerInSealCertList", "issuerBinding", "status", "sealFile"]
-        {
+        for name in [
+            "references",
+            "coverage",
+            "signerInSealCertList",
+            "issuerBinding",
+            "pageBinding",
+            "copyExpiry",
+            "status",
+            "sealFile",
+        ] {
             let step = next_step(&Check::failed(name, Sub::SigConstraintsFailure, "x"));
             assert!(step.en.contains("not accept") && step.zh.contains("不要采信"), "{step:?}");
         }

@@ -120,7 +120,9 @@ pub fn path_check(name: &'static str, why: &PkiError) -> Check {
         | PkiError::CrlSignatureInvalid { .. } => (false, Sub::TryLater),
         PkiError::RevokedLater { .. } => (false, Sub::RevokedNoPoe),
         PkiError::AlgorithmUnsupported { .. } => (false, Sub::CryptoConstraintsFailure),
-        PkiError::NameConstraintsUnsupported { .. } => (false, Sub::ChainConstraintsFailure),
+        PkiError::NameConstraintsUnsupported { .. } | PkiError::PolicyUnsupported { .. } => {
+            (false, Sub::ChainConstraintsFailure)
+        }
         PkiError::TooMuchWork(_) => (false, Sub::CertificateChainGeneralFailure),
         PkiError::Expired { .. } => (true, Sub::Expired),
         PkiError::NotYetValid { .. } => (true, Sub::NotYetValid),

@@ -120,13 +120,6 @@ fn leaves(world: &World, who: Who) -> Vec<Case> {
             "1.2.3.4.5",
         ),
         (
-            "constrains policies",
-            all,
-            custom(vec![end(), usage(DIGITAL_SIGNATURE), policy]),
-            ChainConstraintsFailure,
-            "polic",
-        ),
-        (
             "constrains names without being an authority",
             all,
             custom(vec![end(), usage(DIGITAL_SIGNATURE), constraint]),
@@ -170,7 +163,11 @@ fn leaves(world: &World, who: Who) -> Vec<Case> {
     )
     .unwrap();
     let forged = issue_by(&same_name, "owner", sm2("owner"), all, Profile::SealOwner);
+    let limited = world.issue("owner", all, custom(vec![end(), usage(DIGITAL_SIGNATURE), policy]));
     cases.extend([
+        open("whose certificate constrains policies", ChainConstraintsFailure, "polic", {
+            who.given(world, limited.der())
+        }),
         // Nobody vouches for the seal's maker either, who is looked at first.
         Case {
             check: "sealMakerCertificate",

@@ -17,7 +17,7 @@ use licence_node::seal::{BatchId, SealedLicence, disclosure};
 use licence_node::time::Day;
 
 use super::der::{self, StampParts, bits, int, seq};
-use super::world::{DAY, World, asked_at, sealed_at, sm2};
+use super::world::{DAY, Entries, World, asked_at, edit, sealed_at, sm2};
 use super::{Case, Given};
 
 /// A licence whose members were changed: it is still in its canonical form.
@@ -673,14 +673,28 @@ fn in_ofd(world: &World) -> Vec<Case> {
     let drawn = Package::open(&world.licence_ofd(&world.licence()), &Limits::default()).unwrap();
     let mut drawn = drawn.into_entries();
     drawn.retain(|name, _| !name.starts_with("Doc_0/Signs/"));
-    let given = |licence: SealedLicence| {
+    const ATTACHMENT: &str = "Doc_0/Attachs/sealed.licence.json";
+    let sealed = |change: &dyn Fn(&mut Entries), stamp: &dyn Fn(&mut StampParts)| {
         let mut entries = drawn.clone();
-        let attachment = "Doc_0/Attachs/sealed.licence.json".to_owned();
-        assert!(entries.insert(attachment, licence.to_bytes().unwrap()).is_some());
+        change(&mut entries);
         let anywhere = "<ofd:StampAnnot ID=\"s2\" PageRef=\"1\" Boundary=\"150 230 40 40\"/>";
-        world.stamp(&mut entries, &[], |text| text.replace(anywhere, ""), |_| ());
+        world.stamp(&mut entries, &[], |text| text.replace(anywhere, ""), stamp);
         Given::ofd(&entries).trusting(world.licence_trust(&world.list(&code)))
     };
+    let given = |licence: SealedLicence| {
+        let bytes = licence.to_bytes().unwrap();
+        sealed(&|entries| assert!(entries.insert(ATTACHMENT.to_owned(), bytes.clone()).is_some()), &|_| ())
+    };
+    let until = |text: &'static str| {
+        let data = format!("<ofd:CustomDatas><ofd:CustomData Name=\"JZJYXQJZSJ\">{text}</ofd:CustomData>");
+        sealed(&|entries| edit(entries, "OFD.xml", "<ofd:CustomDatas>", &data), &|_| ())
+    };
+    let (bound, esl) = (
+        "Doc_0/Signs/Sign_0/Seal.esl",
+        world.seal_with(|seal| {
+            seal.list = seq(&[&der::octets(world.stranger.der())]);
+        }),
+    );
     let licence = world.licence();
     let other = world.bare_licence(Voice::Issuer, "other batch");
     vec![
@@ -703,6 +717,49 @@ fn in_ofd(world: &World) -> Vec<Case> {
         Case::open("an OFD with a licence without a status", "status", TryLater, "", {
             given(SealedLicence { status: None, ..licence })
         }),
+        Case::failed(
+            "a page drawn by somebody else around a good licence",
+            "pageBinding",
+            SigConstraintsFailure,
+            "",
+            {
+                sealed(&|entries| drop(entries.insert(bound.to_owned(), esl.clone())), &|stamp| {
+                    (stamp.seal, stamp.signer) = (esl.clone(), sm2("stranger"));
+                    stamp.certificate = world.stranger.der().to_vec();
+                })
+            },
+        ),
+        Case::failed(
+            "a second licence that nobody looks at",
+            "ofd.structure",
+            FormatFailure,
+            "more than one",
+            {
+                sealed(
+                    &|entries| {
+                        let more = "<ofd:Attachment ID=\"77\" Name=\"x\"><ofd:FileLoc>x.LICENCE.json</ofd:FileLoc></ofd:Attachment></ofd:Attachments>";
+                        edit(entries, "Doc_0/Attachs/Attachments.xml", "</ofd:Attachments>", more);
+                        entries.insert("Doc_0/Attachs/x.LICENCE.json".to_owned(), b"{}".to_vec());
+                    },
+                    &|_| (),
+                )
+            },
+        ),
+        Case::failed(
+            "a copy whose time is over",
+            "copyExpiry",
+            Expired,
+            "for use until",
+            until("20261123120000"),
+        ),
+        Case::open("a copy that says no time that can be read", "copyExpiry", TryLater, "", until("soon")),
+        Case::open(
+            "a copy until the thirty-first of June",
+            "copyExpiry",
+            TryLater,
+            "",
+            until("20270631000000"),
+        ),
     ]
 }
 
