@@ -86,6 +86,63 @@ pub fn cases(world: &World) -> Vec<Case> {
         })),
     ]);
 
+    // What only OFD.xml names, what only another reader would find, and what nobody can read.
+    let body = |inside: &str| format!("{inside}</ofd:DocBody>");
+    for (name, why, parts, leave) in [
+        (
+            "a version of the document not among the references",
+            "Doc_0/Version.xml",
+            &(|parts: &mut Entries| {
+                let version = "<ofd:Versions><ofd:Version ID=\"1\" Current=\"true\" BaseLoc=\"Doc_0/Version.xml\"/></ofd:Versions>";
+                edit(parts, "OFD.xml", "</ofd:DocBody>", &body(version));
+                parts.insert("Doc_0/Version.xml".to_owned(), b"<DocVersion/>".to_vec());
+            }) as &dyn Fn(&mut Entries),
+            "Doc_0/Version.xml",
+        ),
+        (
+            "the document of a version not among the references",
+            "Doc_0/Other.xml",
+            &|parts| {
+                let version = "<ofd:Versions><ofd:Version BaseLoc=\"Doc_0/Version.xml\"/></ofd:Versions>";
+                edit(parts, "OFD.xml", "</ofd:DocBody>", &body(version));
+                let version = b"<DocVersion><DocRoot>Other.xml</DocRoot></DocVersion>";
+                parts.insert("Doc_0/Version.xml".to_owned(), version.to_vec());
+                parts.insert("Doc_0/Other.xml".to_owned(), b"<Document/>".to_vec());
+            },
+            "Doc_0/Other.xml",
+        ),
+        (
+            "a cover not among the references",
+            "cover.png",
+            &|parts| {
+                let cover = "<ofd:Cover>cover.png</ofd:Cover></ofd:DocInfo>";
+                edit(parts, "OFD.xml", "</ofd:DocInfo>", cover);
+                parts.insert("cover.png".to_owned(), b"GIF89a".to_vec());
+            },
+            "cover.png",
+        ),
+        (
+            "a page slipped in where other readers look first",
+            "Pages/Page_0/Content.xml",
+            &|parts| drop(parts.insert("Pages/Page_0/Content.xml".to_owned(), FORGED.to_vec())),
+            "Pages/Page_0/Content.xml",
+        ),
+        (
+            "a list of resources that cannot be read, and a picture of it not among the references",
+            "picture.png",
+            &|parts| {
+                let deep = format!("{}{}</ofd:MultiMedias>", "<a>".repeat(70), "</a>".repeat(70));
+                edit(parts, "Doc_0/DocumentRes.xml", "</ofd:MultiMedias>", &deep);
+            },
+            "Doc_0/Res/picture.png",
+        ),
+    ] {
+        let mut entries = World::unsigned();
+        parts(&mut entries);
+        world.stamp(&mut entries, &[leave], |text| text, |_| ());
+        cases.push(open(name, why, Given::ofd(&entries)));
+    }
+
     // The true page is changed, and the reference finds an unchanged copy instead.
     let mut entries = world.sealed_with(
         |_| (),
