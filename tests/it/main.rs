@@ -20,6 +20,7 @@ mod kill;
 mod licence_offline;
 mod node_log;
 mod program;
+mod report_page;
 mod sample_configuration;
 mod seal_making;
 mod tokens_and_signatures;
