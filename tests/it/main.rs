@@ -22,6 +22,7 @@ mod licence_offline;
 mod negative;
 mod node_log;
 mod program;
+mod report_page;
 mod sample_configuration;
 mod seal_making;
 mod tokens_and_signatures;

@@ -1,6 +1,7 @@
 //! `demo`: three cities' nodes on loopback with sample data, and a tour through the main job.
 
 pub mod cities;
+mod paper;
 mod tour;
 
 use std::io::Write;

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::cities::{Cities, MATTER, RunningCity};
+use super::paper::annotated_copy;
 use crate::accesslog::{self, VerifyOptions};
 use crate::durable::RealDisk;
 use crate::exchange::import::{Format, Importer};
@@ -133,6 +134,13 @@ async fn exchange(cities: &Cities, subject: &Subject, tour: &mut Tour<'_>) -> Re
         "It verifies offline, against the trust folder alone",
         "仅凭信任目录离线验证",
         offline(&fetched, &trust, cities, subject),
+    )?;
+
+    let request = data_request(subject, hebei.files.region.code(), None);
+    tour.step(
+        "For the file: an annotated copy (OFD) under the seal of Hebei's node, drawn from these fields alone",
+        "存档用：由河北节点签章的加注件（OFD），版面仅含这四个字段",
+        annotated_copy(&agency, &request, hebei, &trust, cities).await,
     )?;
 
     tour.step(
@@ -274,7 +282,7 @@ async fn grant(cities: &Cities, subject: &Subject) -> Result<String, Error> {
     let grant = json!({ "putGrant": {
         "id": "demo-data",
         "partner": "120000/agency",
-        "operations": ["data"],
+        "operations": ["data", "file"],
         "types": [subject.record.type_code.as_str()],
         "fields": subject.fields,
         "matters": [MATTER],
@@ -495,7 +503,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn expect(answer: &PeerAnswer, status: u16) -> Result<&[u8], Error> {
+pub(super) fn expect(answer: &PeerAnswer, status: u16) -> Result<&[u8], Error> {
     if answer.status == status && answer.receipt.is_some() {
         Ok(&answer.body)
     } else {
