@@ -4,8 +4,9 @@
 //! a name stands for can be shown two documents under one seal. Libraries hide just that: they take
 //! the last of two entries with one name, and believe the central directory where the local header
 //! says otherwise. So the directory is read here, and refused unless there is one reading of it:
-//! names are unique (without regard to case), plain and relative; both headers agree; entries do not
-//! overlap; every length and checksum is right. miniz_oxide unpacks, into a buffer of the size that the
+//! names are unique (without regard to case), plain and relative, and stand in one place; both headers
+//! agree; entries lie end to end, so that no other file hides in front of them or between them; every
+//! length and checksum is right. miniz_oxide unpacks, into a buffer of the size that the
 //! directory promised and not a byte more.
 
 use std::collections::HashSet;
@@ -40,7 +41,7 @@ pub enum ArchiveError {
     Contradiction(String),
     #[error("entry \"{0}\" shares bytes with another one")]
     Overlap(String),
-    #[error("between the entries lies one that the directory does not name")]
+    #[error("before or between the entries lie bytes that the directory does not name")]
     Hidden,
     #[error("entry \"{name}\" unpacks to more than {ratio} times its size")]
     Bomb { name: String, ratio: usize },
@@ -70,6 +71,10 @@ const DEFLATED: u16 = 8;
 const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 /// General purpose bit 3: sizes and checksum follow the data.
 const DESCRIPTOR: u16 = 1 << 3;
+/// What a descriptor may begin with.
+const DESCRIBED: [u8; 4] = *b"PK\x07\x08";
+/// Extra field with a second name of the entry (Info-ZIP Unicode Path, APPNOTE 4.6.9).
+const UNICODE_PATH: u16 = 0x7075;
 
 /// What the central directory says of one entry.
 struct Listed {
@@ -100,7 +105,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
             return Err(ArchiveError::Name(entry.name.clone()));
         }
     }
-    no_overlap(bytes, spans, directory_at)?;
+    end_to_end(bytes, spans, directory_at)?;
     Ok(entries)
 }
 
@@ -177,6 +182,9 @@ impl Listed {
         let body = bytes.get(DIRECTORY_LEN..).ok_or_else(cut)?;
         let (name, after) = body.split_at_checked(usize::from(name_len)).ok_or_else(cut)?;
         let rest = after.get(lengths.iter().skip(1).sum::<usize>()..).ok_or_else(cut)?;
+        if has_second_name(after.get(..usize::from(extra)).unwrap_or_default()) {
+            return Err(ArchiveError::Name(String::from_utf8_lossy(name).into_owned()));
+        }
         let entry = Self {
             name: plain_name(name)?,
             flags: half(8)?,
@@ -194,17 +202,29 @@ impl Listed {
 }
 
 /// A name is UTF-8, relative, and has no segment that leads elsewhere or that a system reads in a way
-/// of its own.
+/// of its own (Windows leaves dots and spaces at the end out).
 fn plain_name(bytes: &[u8]) -> Result<String, ArchiveError> {
     let refuse = || ArchiveError::Name(String::from_utf8_lossy(bytes).into_owned());
     let name = std::str::from_utf8(bytes).map_err(|_| refuse())?;
     let path = name.strip_suffix('/').unwrap_or(name);
-    let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != "..";
+    let plain = |segment: &str| !segment.is_empty() && !segment.ends_with(['.', ' ']);
     let odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
     if name.len() > MAX_NAME || name.contains(odd) || !path.split('/').all(plain) {
         return Err(refuse());
     }
     Ok(name.to_owned())
+}
+
+/// Whether an extra field gives the entry another name, which some readers take.
+fn has_second_name(extra: &[u8]) -> bool {
+    let mut rest = extra;
+    while let (Some(id), Some(length)) = (Fields(rest).u16(0), Fields(rest).u16(2)) {
+        if id == UNICODE_PATH {
+            return true;
+        }
+        rest = rest.get(4 + usize::from(length)..).unwrap_or_default();
+    }
+    false
 }
 
 /// Where an entry's local header begins, and its packed bytes; the header must agree with the directory.
@@ -226,11 +246,18 @@ fn packed<'a>(
         && (flags ^ entry.flags) & (ENCRYPTED | DESCRIPTOR) == 0
         && method == entry.method
         && name == Some(entry.name.as_bytes())
-        && (!told || sizes.iter().all(|(at, listed)| fields.size(*at) == Some(*listed)));
+        && sizes.iter().all(|(at, listed)| {
+            let said = fields.size(*at);
+            said == Some(*listed) || (!told && said == Some(0))
+        });
     if !agrees {
         return Err(contradiction());
     }
-    let from = LOCAL_LEN.saturating_add(usize::from(name_len)).saturating_add(usize::from(extra));
+    let extra_at = LOCAL_LEN.saturating_add(usize::from(name_len));
+    let from = extra_at.saturating_add(usize::from(extra));
+    if has_second_name(header.get(extra_at..from).unwrap_or_default()) {
+        return Err(ArchiveError::Name(entry.name.clone()));
+    }
     let data = header.get(from..).and_then(|rest| rest.get(..entry.packed)).ok_or_else(contradiction)?;
     Ok((entry.offset, data))
 }
@@ -256,28 +283,43 @@ fn unpack(entry: &Listed, packed: &[u8], inflate: &mut DecompressorOxide) -> Res
 }
 
 /// No two entries share bytes, and no local header lies where the directory names none.
-fn no_overlap(
+/// Each entry begins where the one before it ends, the first at the beginning of the file; in
+/// between lies nothing but the descriptor that a header announces.
+fn end_to_end(
     bytes: &[u8],
     mut spans: Vec<(usize, &Listed)>,
     directory_at: usize,
 ) -> Result<(), ArchiveError> {
     spans.sort_by_key(|span| span.0);
     let mut free = 0;
+    let mut before = None;
     for (start, entry) in spans {
         if start < free {
             return Err(ArchiveError::Overlap(entry.name.clone()));
         }
-        no_hidden(bytes.get(free..start))?;
+        nothing_between(before, bytes.get(free..start).unwrap_or_default())?;
         let header = Fields(bytes.get(start..).unwrap_or_default());
         let names = [26, 28].into_iter().filter_map(|at| header.u16(at)).map(usize::from).sum::<usize>();
         free = start.saturating_add(LOCAL_LEN).saturating_add(names).saturating_add(entry.packed);
+        before = Some(entry);
     }
-    no_hidden(bytes.get(free..directory_at))
+    nothing_between(before, bytes.get(free..directory_at).unwrap_or_default())
 }
 
-fn no_hidden(gap: Option<&[u8]>) -> Result<(), ArchiveError> {
-    let hidden = gap.is_some_and(|gap| gap.windows(LOCAL.len()).any(|window| window == LOCAL));
-    if hidden { Err(ArchiveError::Hidden) } else { Ok(()) }
+fn nothing_between(before: Option<&Listed>, gap: &[u8]) -> Result<(), ArchiveError> {
+    let Some(entry) = before.filter(|entry| entry.flags & DESCRIPTOR != 0) else {
+        return if gap.is_empty() { Ok(()) } else { Err(ArchiveError::Hidden) };
+    };
+    // The checksum itself may look like the mark.
+    let bare = gap.strip_prefix(&DESCRIBED).filter(|_| gap.len() == 16).unwrap_or(gap);
+    let fields = Fields(bare);
+    let said = [fields.size(0), fields.size(4), fields.size(8)];
+    let listed = [entry.crc as usize, entry.packed, entry.unpacked].map(Some);
+    if bare.len() == 12 && said == listed {
+        Ok(())
+    } else {
+        Err(ArchiveError::Contradiction(entry.name.clone()))
+    }
 }
 
 /// Little-endian fields of a record.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::OfdError;
 use super::archive::{self, ArchiveError, Entry};
 use super::settings::Limits;
-use super::xml::Element;
+use super::xml::{Element, looks_like_xml};
 
 /// The entry that every OFD begins with.
 pub const ROOT: &str = "OFD.xml";
@@ -36,6 +36,8 @@ pub struct Document {
     pub pages: Vec<(String, String)>,
     /// Attachments: name as shown, and entry.
     pub attachments: Vec<(String, String)>,
+    /// Its place among the documents of the package.
+    number: usize,
 }
 
 impl Package {
@@ -85,16 +87,19 @@ impl Package {
 
     /// The entry that `location` means where `part` says it.
     pub fn resolve(&self, part: &str, location: &str) -> Option<&str> {
+        self.meanings(part, location).next()
+    }
+
+    /// Every entry that a reader could take `location` for: seen from the part, and from the root.
+    fn meanings(&self, part: &str, location: &str) -> impl Iterator<Item = &str> {
         let location = location.trim();
         let folder = part.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let found = |path: Option<String>| {
-            let (name, _) = self.entries.get_key_value(path?.as_str())?;
-            Some(name.as_str())
+        let paths = match location.strip_prefix('/') {
+            Some(absolute) => [join("", absolute), None],
+            None => [join(folder, location), join("", location)],
         };
-        match location.strip_prefix('/') {
-            Some(absolute) => found(join("", absolute)),
-            None => found(join(folder, location)).or_else(|| found(join("", location))),
-        }
+        let found = paths.map(|path| self.entries.get_key_value(path?.as_str()));
+        found.into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
     /// Parses the part that `location` means; its root element must have this name.
@@ -108,12 +113,13 @@ impl Package {
     /// The documents that `OFD.xml` names, at least one.
     pub fn documents(&self) -> Result<Vec<Document>, OfdError> {
         let root = self.part(ROOT, "OFD")?;
+        let bodies = root.children_named("DocBody").enumerate();
         let found: Vec<Document> =
-            root.children_named("DocBody").map(|body| self.document(body)).collect::<Result<_, _>>()?;
+            bodies.map(|(number, body)| self.document(number, body)).collect::<Result<_, _>>()?;
         if found.is_empty() { Err(OfdError::NoDocument) } else { Ok(found) }
     }
 
-    fn document(&self, body: &Element) -> Result<Document, OfdError> {
+    fn document(&self, number: usize, body: &Element) -> Result<Document, OfdError> {
         let refer = |part: &str, location: &str| {
             self.resolve(part, location)
                 .map(str::to_owned)
@@ -148,30 +154,38 @@ impl Package {
                 }
             }
         }
-        Ok(Document { root, signatures, custom_data, pages, attachments })
+        Ok(Document { root, signatures, custom_data, pages, attachments, number })
     }
 
-    /// Every entry that a document is made of: whatever `OFD.xml`, its root, or a part reached from
-    /// there names in an attribute or text that leads to an entry.
+    /// Every entry that a document is made of: whatever its `DocBody`, its root, or a part reached from
+    /// there names in an attribute or text that could lead to an entry. Where one of them cannot be
+    /// read, nobody knows what it names: then it is every entry.
     pub fn reachable(&self, document: &Document) -> BTreeSet<&str> {
         let mut found: BTreeSet<&str> = BTreeSet::new();
-        let mut next: Vec<&str> = Vec::new();
-        if let Some((root, _)) = self.entries.get_key_value(document.root.as_str()) {
-            next.push(root);
+        let mut next: Vec<&str> = self.meanings(ROOT, &document.root).collect();
+        let head = self.part(ROOT, "OFD").ok();
+        let body = head.as_ref().and_then(|head| head.children_named("DocBody").nth(document.number));
+        // Beside the root: versions, a cover.
+        for part in body.iter().flat_map(|body| &body.children).filter(|part| part.name != "Signatures") {
+            part.walk(&mut |element| {
+                let words = element.attribute_values().chain([element.text()]);
+                next.extend(words.flat_map(|word| self.meanings(ROOT, word)));
+            });
         }
         while let Some(part) = next.pop() {
             if !found.insert(part) {
                 continue;
             }
-            let Some(tree) = self.get(part).and_then(|bytes| Element::parse(bytes, &self.limits).ok()) else {
-                continue;
-            };
+            let Some(bytes) = self.get(part).filter(|bytes| looks_like_xml(bytes)) else { continue };
+            let Ok(tree) = Element::parse(bytes, &self.limits) else { return self.names().collect() };
             // Media of a resource file are relative to the folder that its root names.
             let base = tree.attribute("BaseLoc").map(|base| format!("{base}/"));
             tree.walk(&mut |element| {
                 for word in element.attribute_values().chain([element.text()]) {
-                    let based = base.as_ref().and_then(|base| self.resolve(part, &format!("{base}{word}")));
-                    next.extend([self.resolve(part, word), based].into_iter().flatten());
+                    next.extend(self.meanings(part, word));
+                    if let Some(base) = &base {
+                        next.extend(self.meanings(part, &format!("{base}{word}")));
+                    }
                 }
             });
         }

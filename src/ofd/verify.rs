@@ -12,6 +12,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use super::package::{Document, Package, ROOT};
 use super::settings::Limits;
@@ -113,16 +114,30 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
     Report { copy: page.copy, ..report }
 }
 
-/// The documents, all of whose parts that are read are XML of the right kind and without entities.
+/// The documents; every part that a reader could take for XML reads in one way, whether it is looked
+/// at here or not. Attachments under other names than `*.xml` are nothing that is drawn. One sealed
+/// licence may go along: a second one would be shown by others and vouched for by nobody here.
 fn structure(package: &Package) -> Result<Vec<Document>, String> {
-    let typed = package.names().find(|name| {
-        let is_xml = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("xml"));
-        is_xml && package.get(name).is_some_and(xml::declares_a_type)
-    });
-    if let Some(name) = typed {
-        return Err(format!("{name}: {}", xml::XmlError::DocumentType));
+    let documents = package.documents().map_err(|why| why.to_string())?;
+    let attachments = documents.iter().flat_map(|document| &document.attachments);
+    let licences: BTreeSet<&str> =
+        attachments.map(|(_, entry)| entry.as_str()).filter(|entry| is_licence(entry)).collect();
+    if licences.len() > 1 {
+        return Err("more than one sealed licence goes along".to_owned());
     }
-    package.documents().map_err(|why| why.to_string())
+    let attached = |name: &str| {
+        let is_page = |document: &Document| document.pages.iter().any(|(_, page)| page == name);
+        let is_attached = |document: &Document| document.attachments.iter().any(|(_, file)| file == name);
+        documents.iter().any(is_attached) && !documents.iter().any(is_page)
+    };
+    for name in package.names() {
+        let Some(bytes) = package.get(name) else { continue };
+        let is_xml = name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("xml"));
+        if is_xml || (xml::looks_like_xml(bytes) && !attached(name)) {
+            xml::check_plain(bytes).map_err(|why| format!("{name}: {why}"))?;
+        }
+    }
+    Ok(documents)
 }
 
 /// Every document must be signed, or nothing is known of it.
@@ -140,7 +155,11 @@ fn signed(lists: &[Vec<Listed>]) -> Check {
     }
 }
 
-/// The sealed licence among the attachments, and what came of it; the first, if there are several.
+fn is_licence(entry: &str) -> bool {
+    entry.to_ascii_lowercase().ends_with(LICENCE)
+}
+
+/// The sealed licence among the attachments, and what came of it.
 fn attached(
     package: &Package,
     documents: &[Document],
@@ -148,7 +167,7 @@ fn attached(
     ask: &Ask<'_>,
 ) -> Option<(String, Report)> {
     let mut all = documents.iter().flat_map(|document| &document.attachments);
-    let (name, entry) = all.find(|(_, entry)| entry.ends_with(LICENCE))?;
+    let (name, entry) = all.find(|(_, entry)| is_licence(entry))?;
     let bytes = package.get(entry)?;
     let name = if name.is_empty() { entry } else { name };
     Some((name.clone(), verify_licence(name, bytes, trust, ask)))
@@ -165,6 +184,8 @@ struct File<'a> {
     read: BTreeMap<String, Result<Signature, OfdError>>,
     /// Digests of entries, each computed once.
     digests: RefCell<HashMap<(Suite, &'a str), Digest>>,
+    /// What a document, by its root, is made of.
+    made_of: RefCell<BTreeMap<String, Rc<BTreeSet<&'a str>>>>,
 }
 
 impl<'a> File<'a> {
@@ -182,7 +203,15 @@ impl<'a> File<'a> {
             }
             all.insert(listed.entry.clone(), read);
         }
-        Self { package, trust, ask, machinery, read: all, digests: RefCell::default() }
+        Self {
+            package,
+            trust,
+            ask,
+            machinery,
+            read: all,
+            digests: RefCell::default(),
+            made_of: RefCell::default(),
+        }
     }
 
     fn digest(&self, suite: Suite, entry: &'a str) -> Option<Digest> {
@@ -193,6 +222,12 @@ impl<'a> File<'a> {
         let digest = suite.hash(&[self.package.get(entry)?]);
         self.digests.borrow_mut().insert(key, digest);
         Some(digest)
+    }
+
+    fn made_of(&self, document: &Document) -> Rc<BTreeSet<&'a str>> {
+        let mut known = self.made_of.borrow_mut();
+        let found = known.entry(document.root.clone());
+        Rc::clone(found.or_insert_with(|| Rc::new(self.package.reachable(document))))
     }
 
     /// Everything about one signature.
@@ -262,7 +297,8 @@ impl<'a> File<'a> {
             }
         }
         checks.push(self.references(document, found, &changed, &absent));
-        let (coverage, check) = self.coverage(document, listed, &covered);
+        let value = self.package.resolve(&listed.entry, &found.signed_value);
+        let (coverage, check) = self.coverage(document, listed, value, &covered);
         checks.push(check);
         Some(coverage)
     }
@@ -287,34 +323,43 @@ impl<'a> File<'a> {
         }
     }
 
-    fn coverage(&self, document: &Document, listed: &Listed, covered: &BTreeSet<&str>) -> (Coverage, Check) {
+    fn coverage(
+        &self,
+        document: &Document,
+        listed: &Listed,
+        value: Option<&str>,
+        covered: &BTreeSet<&str>,
+    ) -> (Coverage, Check) {
         let open: Vec<&str> = self.package.names().filter(|name| !covered.contains(name)).collect();
         let own = |name: &str| self.machinery.get(name) == Some(&listed.id);
         let is_list = |name: &str| document.signatures.as_deref() == Some(name);
-        let beyond: Vec<&str> = open
-            .iter()
-            .copied()
-            .filter(|name| !is_list(name) && !self.machinery.contains_key(*name))
-            .collect();
+        // Whoever adds a signature can say of any part that it belongs to it: of these files too, only
+        // those are left out that the document is not made of.
+        let itself = |name: &str| name == listed.entry || Some(name) == value;
+        let beyond: Vec<&str> = open.iter().copied().filter(|name| !is_list(name) && !itself(name)).collect();
         // What a document is made of need be found out only where something is left.
-        let made_of = if beyond.is_empty() { BTreeSet::new() } else { self.package.reachable(document) };
+        let made_of = if beyond.is_empty() { Rc::default() } else { self.made_of(document) };
         let missing: Vec<&str> = beyond.iter().copied().filter(|name| made_of.contains(name)).collect();
         let why = |name: &str| match self.machinery.get(name) {
+            _ if missing.contains(&name) => {
+                words("PART OF THE DOCUMENT, not protected", "文档内容，未受保护")
+            }
             _ if own(name) => words("the signature itself", "签名自身"),
             Some(id) => words(&format!("belongs to signature {id}"), &format!("属于签名 {id}")),
             None if is_list(name) => {
                 words("left open so that signatures can be added", "未保护，以便追加签章")
-            }
-            None if made_of.contains(name) => {
-                words("PART OF THE DOCUMENT, not protected", "文档内容，未受保护")
             }
             None => words("nothing in the document refers to it", "文档未引用"),
         };
         let not_covered =
             open.iter().map(|name| NotCovered { part: (*name).to_owned(), why: why(name) }).collect();
         let coverage = Coverage { covered: covered.len(), parts: self.package.len(), not_covered };
-        let check = if missing.is_empty() {
-            let stray = beyond.len();
+        let unlisted: Vec<&str> = covered.iter().copied().filter(|name| self.is_unlisted(name)).collect();
+        let check = if !unlisted.is_empty() {
+            let why = format!("signatures that it covers are no longer in the list: {}", names(&unlisted));
+            Check::failed(COVERAGE, SubIndication::SigConstraintsFailure, why)
+        } else if missing.is_empty() {
+            let stray = beyond.iter().filter(|name| !self.machinery.contains_key(**name)).count();
             let check = Check::ok(COVERAGE);
             if stray == 0 {
                 check.because("every part of the document")
@@ -326,6 +371,15 @@ impl<'a> File<'a> {
             Check::failed(COVERAGE, SubIndication::SigConstraintsFailure, why)
         };
         (coverage, check)
+    }
+
+    /// Whether an entry is a signature that no list names: no signature covers the list, so a line of
+    /// it can be taken out, and with it a signature that a later one vouches for.
+    fn is_unlisted(&self, name: &str) -> bool {
+        let text = || std::str::from_utf8(self.package.get(name)?).ok();
+        !self.read.contains_key(name)
+            && text().is_some_and(|text| text.contains("SignedInfo"))
+            && self.package.part(name, "Signature").is_ok()
     }
 
     /// A stamp over `Signature.xml`.

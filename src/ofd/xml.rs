@@ -5,7 +5,7 @@
 //! other encodings than UTF-8, repeated attributes, more than one root. Elements go by their local
 //! names: makers use other prefixes than `ofd:`, and some none.
 
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesDecl, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 use super::settings::Limits;
@@ -81,14 +81,7 @@ impl Element {
                     add_text(character.encode_utf8(&mut [0; 4]), &mut open)?;
                 }
                 Event::DocType(_) => return Err(XmlError::DocumentType),
-                Event::Decl(declaration) => {
-                    if let Some(encoding) = declaration.encoding() {
-                        let encoding = encoding.map_err(|why| syntax(&why))?;
-                        if !encoding.eq_ignore_ascii_case("utf-8") {
-                            return Err(XmlError::Encoding);
-                        }
-                    }
-                }
+                Event::Decl(declaration) => check_encoding(&declaration)?,
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Eof => break,
             }
@@ -189,8 +182,37 @@ fn predefined(name: &str) -> Option<char> {
     }
 }
 
-/// Whether a part declares a document type: nothing that is shown may depend on one.
-pub fn declares_a_type(bytes: &[u8]) -> bool {
+/// Whether bytes are what a reader of XML would take for a document, in whatever encoding.
+pub fn looks_like_xml(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    matches!(bytes, [b'<', ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'<', ..])
+}
+
+/// Whether a part that is not read here would read in one way elsewhere: it is UTF-8, says nothing
+/// else, and declares no document type, on whose entities what is shown could depend.
+pub fn check_plain(bytes: &[u8]) -> Result<(), XmlError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
+    if declares_a_type(bytes) {
+        return Err(XmlError::DocumentType);
+    }
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    match Reader::from_str(text).read_event() {
+        Ok(Event::Decl(declaration)) => check_encoding(&declaration),
+        // What is not XML at all shows nothing.
+        _ => Ok(()),
+    }
+}
+
+fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
+    match declaration.encoding() {
+        None => Ok(()),
+        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => Ok(()),
+        Some(Ok(_)) => Err(XmlError::Encoding),
+        Some(Err(why)) => Err(XmlError::Syntax(why.to_string())),
+    }
+}
+
+fn declares_a_type(bytes: &[u8]) -> bool {
     let begins =
         |tag: &[u8], word: &[u8]| tag.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     // What follows each `<`; a declaration is rare, so only its first byte is looked at as a rule.
@@ -230,7 +252,24 @@ mod tests {
         {
             assert!(matches!(parse(bad), Err(XmlError::Syntax(_))), "{bad}");
         }
-        assert!(declares_a_type(b"x<!doctype y") && !declares_a_type(b"<!-- doctype -->"));
+    }
+
+    #[test]
+    fn what_is_not_read_here_must_read_in_one_way_elsewhere() {
+        for good in ["", "<!-- doctype -->", "no XML", "\u{feff}<?xml version='1.0' encoding='utf-8'?><a/>"] {
+            assert_eq!(check_plain(good.as_bytes()), Ok(()), "{good}");
+        }
+        assert_eq!(check_plain(b"x<!doctype y"), Err(XmlError::DocumentType));
+        assert_eq!(check_plain(b"<?xml version='1.0' encoding='UTF-7'?><a/>"), Err(XmlError::Encoding));
+        assert_eq!(check_plain(b"\xff\xfe<\0a\0/\0>\0"), Err(XmlError::Encoding));
+        for xml in
+            [&b" \n<a/>"[..], b"\xef\xbb\xbf<a/>", b"\xff\xfe<\0", b"\xfe\xff\0<", b"<\0a\0", b"\0<\0a"]
+        {
+            assert!(looks_like_xml(xml), "{xml:?}");
+        }
+        for other in [&b""[..], b"\x89PNG", b"GIF89a", b"text <a/>"] {
+            assert!(!looks_like_xml(other), "{other:?}");
+        }
     }
 
     #[test]
