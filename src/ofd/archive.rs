@@ -6,15 +6,12 @@
 //! says otherwise. So the directory is read here, and refused unless there is one reading of it:
 //! names are unique (without regard to case), plain and relative, and stand in one place; both headers
 //! agree; entries lie end to end, so that no other file hides in front of them or between them; every
-//! length and checksum is right. miniz_oxide unpacks, into a buffer of the size that the
+//! length and checksum is right. flate2 unpacks, into a buffer of the size that the
 //! directory promised and not a byte more.
 
 use std::collections::HashSet;
 
-use flate2::Crc;
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::settings::{Limits, RATIO_FLOOR};
 
@@ -95,7 +92,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Vec<Entry>, ArchiveError> {
     let (listed, directory_at) = directory(bytes, limits)?;
     let mut spans = Vec::with_capacity(listed.len());
     let mut entries = Vec::with_capacity(listed.len());
-    let mut inflate = Box::new(DecompressorOxide::new());
+    let mut inflate = Decompress::new(false);
     for entry in &listed {
         let (start, data) = packed(bytes, entry, directory_at)?;
         spans.push((start, entry));
@@ -262,17 +259,18 @@ fn packed<'a>(
     Ok((entry.offset, data))
 }
 
-fn unpack(entry: &Listed, packed: &[u8], inflate: &mut DecompressorOxide) -> Result<Vec<u8>, ArchiveError> {
+fn unpack(entry: &Listed, packed: &[u8], inflate: &mut Decompress) -> Result<Vec<u8>, ArchiveError> {
     let wrong = || ArchiveError::Content(entry.name.clone());
     let data = if entry.method == STORED {
         packed.to_vec()
     } else {
         // The very buffer is what is read, so a stream that goes on where it is full is an error.
         let mut data = vec![0; entry.unpacked];
-        inflate.init();
-        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, written) = decompress(inflate, packed, &mut data, 0, flags);
-        if status != TINFLStatus::Done || read != packed.len() || written != data.len() {
+        inflate.reset(false);
+        let status = inflate.decompress(packed, &mut data, FlushDecompress::Finish);
+        let whole = |count: u64, bytes: &[u8]| usize::try_from(count) == Ok(bytes.len());
+        let ended = matches!(status, Ok(Status::StreamEnd));
+        if !ended || !whole(inflate.total_in(), packed) || !whole(inflate.total_out(), &data) {
             return Err(wrong());
         }
         data
