@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::verified::Verified;
 use super::{Certificate, PkiError};
-use crate::crypto::pem_decode_all;
+use crate::crypto::{PublicKey, pem_decode_all, sha256};
 
 /// Trust anchors. They remember which signatures verified under them, also for their clones.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,21 @@ impl Anchors {
 
     pub(super) fn verified(&self) -> &Verified {
         &self.verified
+    }
+
+    /// Calls `verify` unless it said before, under these anchors, that `signature` is one over
+    /// `message` by `key`: for what many files have in common, such as the seal of an authority.
+    pub fn verified_once<E>(
+        &self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+        verify: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let length = u64::try_from(message.len()).unwrap_or(u64::MAX).to_be_bytes();
+        let suite = key.suite().name().as_bytes();
+        let both = sha256(&[b"message and signature", suite, &length, message, signature]);
+        self.verified.once(key.point(), &both, verify)
     }
 
     pub fn push(&mut self, certificate: Certificate) {

@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::PkiError;
 use crate::crypto::{Digest, sha256};
 
 /// Most signatures that are remembered; 32 bytes each.
@@ -22,12 +21,12 @@ pub(super) struct Verified(Mutex<HashSet<Digest>>);
 impl Verified {
     /// Calls `verify` unless it is known that the object with `fingerprint` verifies under `key`,
     /// DER SubjectPublicKeyInfo.
-    pub fn once(
+    pub fn once<E>(
         &self,
         key: &[u8],
         fingerprint: &Digest,
-        verify: impl FnOnce() -> Result<(), PkiError>,
-    ) -> Result<(), PkiError> {
+        verify: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let pair = sha256(&[key, fingerprint]);
         if self.known().contains(&pair) {
             return Ok(());
@@ -55,13 +54,14 @@ impl fmt::Debug for Verified {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::PkiError;
 
     #[test]
     fn a_success_is_remembered_for_its_key_and_object_and_a_failure_never() {
         let known = Verified::default();
         let refused = || Err(PkiError::TooMuchWork(0));
         assert!(known.once(b"key", &[1; 32], refused).is_err());
-        assert!(known.once(b"key", &[1; 32], || Ok(())).is_ok());
+        assert!(known.once(b"key", &[1; 32], || Ok::<(), PkiError>(())).is_ok());
         assert!(known.once(b"key", &[1; 32], refused).is_ok());
         assert!(known.once(b"another", &[1; 32], refused).is_err());
         assert!(known.once(b"key", &[2; 32], refused).is_err());
@@ -71,7 +71,7 @@ mod tests {
     fn it_never_grows_past_its_capacity() {
         let known = Verified::default();
         for n in 0..3 * CAPACITY {
-            known.once(&n.to_be_bytes(), &[0; 32], || Ok(())).unwrap();
+            known.once(&n.to_be_bytes(), &[0; 32], || Ok::<(), PkiError>(())).unwrap();
             assert!(known.known().len() <= CAPACITY);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! anchors/*                certificate authorities of seals (makers and owners)
+//! intermediates/*          authorities between a signer and an anchor; they are not trusted by themselves
 //! directory/<region>.pem   the directory certificate of a city, pinned
 //! issuers/<region>.jwt     that city's issuer list, signed with it
 //! crl/*                    certificate revocation lists
@@ -10,7 +11,7 @@
 //! Certificates and lists may be PEM or DER. Whoever has nothing but anchors can lay them in the
 //! folder itself: there, files that end in `.pem`, `.crt`, `.cer` or `.der` are anchors and those
 //! that end in `.crl` revocation lists. A hidden file is passed over; any other file in one of the
-//! four folders must be what belongs there.
+//! five folders must be what belongs there.
 //!
 //! An absent part is no error: what cannot be checked without it is reported as not checked, and
 //! never as passed. A part that is there but cannot be read is an error, because a verifier that
@@ -64,6 +65,9 @@ impl Trust {
         }
         for (name, bytes) in files(&dir.join("anchors"))? {
             trust.add_anchors(&name, &bytes)?;
+        }
+        for (name, bytes) in files(&dir.join("intermediates"))? {
+            trust.seals.intermediates.extend(certificates(&bytes).map_err(|why| bad(&name, why))?);
         }
         for (name, bytes) in files(&dir.join("crl"))? {
             trust.add_crls(&bytes).map_err(|why| bad(&name, why))?;

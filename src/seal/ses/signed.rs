@@ -2,7 +2,7 @@
 
 use super::Trust;
 use crate::crypto::{Signature, Suite};
-use crate::pki::{Certificate, PkiError, Terms, Usage, validate};
+use crate::pki::{Anchors, Certificate, PkiError, Terms, Usage, validate};
 use crate::seal::check::{Check, SubIndication};
 use crate::time::Timestamp;
 
@@ -54,6 +54,8 @@ pub(super) struct Signed<'a> {
     pub signature: &'a [u8],
     /// What binds certificate and algorithm, where they are not among the signed bytes.
     pub unsigned: Option<&'static str>,
+    /// Whether many files have this very signature in common: then it is verified once.
+    pub shared: bool,
 }
 
 impl Signed<'_> {
@@ -72,10 +74,10 @@ impl Signed<'_> {
             }
         };
         let (path, chain) = judge.check(certificate, &signer);
-        (self.check_signature(signature, &signer), path, chain)
+        (self.check_signature(signature, &signer, &judge.trust.anchors), path, chain)
     }
 
-    fn check_signature(&self, name: &'static str, signer: &Certificate) -> Check {
+    fn check_signature(&self, name: &'static str, signer: &Certificate, anchors: &Anchors) -> Check {
         let Some(suite) = Suite::from_seen_signature_oid(self.algorithm) else {
             let why = format!("the signature algorithm {} is not supported", self.algorithm);
             return Check::failed(name, SubIndication::CryptoConstraintsFailure, why);
@@ -90,8 +92,14 @@ impl Signed<'_> {
             let why = format!("an algorithm of {suite} with a key of {}", key.suite());
             return Check::failed(name, SubIndication::CryptoConstraintsFailure, why);
         }
-        let verified = Signature::from_der_or_raw(self.signature)
-            .and_then(|signature| key.verify(self.bytes, &signature).map(|()| signature));
+        let verified = Signature::from_der_or_raw(self.signature).and_then(|signature| {
+            let verify = || key.verify(self.bytes, &signature);
+            let verified = match self.shared {
+                true => anchors.verified_once(key, self.bytes, self.signature, verify),
+                false => verify(),
+            };
+            verified.map(|()| signature)
+        });
         match verified {
             Ok(signature) => {
                 let mut notes: Vec<String> = self.unsigned.iter().map(|&note| note.to_owned()).collect();

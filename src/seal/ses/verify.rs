@@ -169,6 +169,7 @@ fn check_parsed_stamp(stamp: Stamp, protected: Protected<'_>, trust: &Trust, now
         unsigned: (!stamp.signs_certificate()).then_some(
             "certificate and algorithm stand outside what was signed; seal's list and key bind them",
         ),
+        shared: false,
     };
     let (signature, certificate, signer_chain) =
         signed.check(("stampSignature", "signerCertificate"), &judge);
@@ -195,6 +196,7 @@ fn seal_checks(seal: &Seal, judge: &Judge<'_>) -> (Vec<Check>, Vec<Certificate>)
         signature: &seal.signature,
         unsigned: (seal.version != super::Version::V1)
             .then_some("certificate and algorithm stand outside what was signed; path and key bind them"),
+        shared: true,
     };
     let (signature, certificate, chain) = signed.check(("sealMakerSignature", "sealMakerCertificate"), judge);
     let maker_unknown = certificate.outcome == Outcome::NotChecked;

@@ -128,3 +128,22 @@ proptest! {
         prop_assert_ne!(verdict.conclude().0, Indication::TotalPassed);
     }
 }
+
+#[test]
+fn a_seal_that_is_remembered_vouches_for_no_other() {
+    let world = World::new(Suite::Sm2Sm3);
+    let trust = world.trust();
+    let seal = world.seal(&world.spec());
+    for _ in 0..2 {
+        assert_eq!(bad(&check_seal(&seal, &trust, NOW).checks), []);
+    }
+    let parsed = Seal::from_der(&seal).unwrap();
+    let name = seal.windows(parsed.name.len()).position(|text| text == parsed.name.as_bytes()).unwrap();
+    for at in [name, seal.len() - 1] {
+        let mut changed = seal.clone();
+        changed[at] ^= 1;
+        let verdict = check_seal(&changed, &trust, NOW);
+        let failed = verdict.checks.iter().find(|check| check.outcome != Outcome::Ok).unwrap();
+        assert!(["sealMakerSignature", "sealFormat"].contains(&failed.name), "{at}: {failed:?}");
+    }
+}
