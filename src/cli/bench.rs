@@ -95,6 +95,10 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCo
     Ok(std::process::ExitCode::SUCCESS)
 }
 
+/// Certificates in the list of a seal.
+const SIGNERS: usize = 24;
+/// Bytes of the photograph on the page.
+const PHOTO: usize = 17 * 1024;
 /// Files, or pairs of signatures, in one turn.
 const TURN: u32 = 20;
 
@@ -144,7 +148,8 @@ fn verify(time: Duration) -> Result<Figures, Failure> {
     })
 }
 
-/// An OFD of about 35 kB under a seal of its own, and its two signatures by themselves.
+/// An OFD of about 35 kB under a seal of its own, and its two signatures by themselves. As in files of
+/// the field, most of it is the seal, of about 16 kB, once in the stamp and once beside it.
 struct SealedFile {
     bytes: Vec<u8>,
     signatures: Vec<(PublicKey, Vec<u8>, Signature)>,
@@ -172,6 +177,12 @@ impl Sample {
         };
         let maker = issue("示例制章机构", maker_key.public_key(), Profile::SealMaker)?;
         let owner = issue("示例市场监督管理局", owner_key.public_key(), Profile::SealOwner)?;
+        // An authority's seal names all who may use it.
+        let mut signers = vec![owner.der().to_vec()];
+        for number in 2..=SIGNERS {
+            let signer = issue(&format!("示例签章人{number}"), owner_key.public_key(), Profile::SealOwner)?;
+            signers.push(signer.der().to_vec());
+        }
         let crl = root.crl(&[], 1, at.plus_secs(-3600), at.plus_secs(30 * 86_400))?;
         let unsealed =
             write::pack(document(&random)?.iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
@@ -182,7 +193,7 @@ impl Sample {
                 es_id: format!("12000000{number:06}"),
                 kind: SealKind::Unit,
                 name: "示例市场监督管理局".to_owned(),
-                certs: CertList::Certificates(vec![owner.der().to_vec()]),
+                certs: CertList::Certificates(signers.clone()),
                 created: at,
                 valid_from: validity.not_before,
                 valid_until: validity.not_after,
@@ -202,7 +213,7 @@ impl Sample {
     }
 }
 
-/// A page of text and a photograph that does not compress: about 20 kB.
+/// A page of text and a photograph that does not compress.
 fn document(random: &dyn Random) -> Result<Vec<Entry>, Failure> {
     let ns = "xmlns:ofd=\"http://www.ofdspec.org/2016\"";
     let mut text = String::new();
@@ -214,7 +225,7 @@ fn document(random: &dyn Random) -> Result<Vec<Entry>, Failure> {
         ));
     }
     let mut photo = Vec::new();
-    while photo.len() < 20 * 1024 {
+    while photo.len() < PHOTO {
         photo.extend_from_slice(&random.bytes::<32>()?);
     }
     let part = |name: &str, data: Vec<u8>| Entry { name: name.to_owned(), data };
