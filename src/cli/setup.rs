@@ -376,8 +376,10 @@ pub fn fingerprint_of(path: &Path) -> Result<String, Error> {
 
 /// Reads the first certificate of a PEM file.
 pub fn certificate_of(path: &Path) -> Result<Certificate, Error> {
-    let found = Certificate::from_pem_all(&fs::read(path)?)?;
-    Ok(found.into_iter().next().ok_or_else(|| format!("{}: no certificate in it", path.display()))?)
+    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let found =
+        Certificate::from_pem_all(&fs::read(path).map_err(|why| told(&why))?).map_err(|why| told(&why))?;
+    Ok(found.into_iter().next().ok_or_else(|| told(&"no certificate in it"))?)
 }
 
 fn toml_of(configuration: &Configuration<'_>) -> Result<String, Error> {

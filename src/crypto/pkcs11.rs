@@ -8,7 +8,8 @@
 //! Sessions: at most [`SESSIONS`] for each key, each used by one thread at a time; a thread takes a free
 //! one or waits its turn. A session that was lost (token pulled, machine restarted) is opened again, by
 //! the token's name and not its slot number, and the signature is tried once more, not for ever. A
-//! refused PIN is never sent a second time by the same signer: the third might lock the token.
+//! refused PIN is never sent a second time by the same signer, and none is sent when the token says that
+//! one try is left.
 //!
 //! At opening one signature is made and verified, so that a wrong mechanism or a public key that does
 //! not belong to the private one shows at the start, not on a seal. The library is loaded once for each
@@ -196,6 +197,12 @@ fn log_in(module: &Pkcs11, session: &Session, uri: &TokenUri) -> Result<(), Cryp
     };
     if pin.is_none() && !token.protected_authentication_path() {
         return Ok(());
+    }
+    // A service that starts over and over must not be what locks the token.
+    if token.user_pin_final_try() {
+        return Err(CryptoError::TokenPin(
+            "one try is left and is not risked; log in with the vendor's tool",
+        ));
     }
     match session.login(UserType::User, pin.as_ref()) {
         // All sessions of a process with one token share the login.

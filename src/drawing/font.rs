@@ -40,11 +40,6 @@ impl Font {
         let path = outline.0.transformed(&Affine::scale(self.scale, -self.scale));
         Ok(Glyph { path, advance: f32::from(advance) * self.scale })
     }
-
-    /// Height of a line's ink above the baseline, and depth below it, in em; both positive.
-    pub fn extent(&self) -> (f32, f32) {
-        (f32::from(self.face.ascender()) * self.scale, -f32::from(self.face.descender()) * self.scale)
-    }
 }
 
 struct Outline(Path);

@@ -23,7 +23,7 @@ mod svg;
 
 pub use font::{Font, Glyph};
 pub use path::{Affine, Path, Segment};
-pub use png::{Shades, png, png_size};
+pub use png::{png, png_size};
 pub use svg::svg;
 
 /// Red, green, blue.

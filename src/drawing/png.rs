@@ -10,23 +10,10 @@ const MAX_SIDE: u32 = 4096;
 /// Memory that decoding a picture may take, in bytes.
 const MAX_MEMORY: usize = 64 * 1024 * 1024;
 
-/// How finely an edge fades out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shades {
-    /// 2 bits a pixel: the smallest that still looks smooth.
-    Four,
-    /// 4 bits a pixel.
-    Sixteen,
-}
-
-impl Shades {
-    const fn bits(self) -> u8 {
-        match self {
-            Self::Four => 2,
-            Self::Sixteen => 4,
-        }
-    }
-}
+/// Bits of a pixel: four shades, the fewest that still look smooth.
+const BITS: u8 = 2;
+/// The deepest shade.
+const DEEPEST: u8 = (1 << BITS) - 1;
 
 /// Draws a shape. `width` and `height` in pixels; `scale` is pixels for each unit of the path.
 /// The same arguments give the same bytes.
@@ -35,32 +22,23 @@ pub fn png(
     [width, height]: [u32; 2],
     scale: f32,
     colour: Colour,
-    shades: Shades,
 ) -> Result<Vec<u8>, DrawingError> {
     let coverage = coverage(path, [width, height], scale)?;
-    let bits = shades.bits();
-    let levels = (1_u16 << bits) - 1;
-    let width_bytes = usize::try_from(width).map_err(|_| DrawingError::Size)?;
-    let per_byte = usize::from(8 / bits);
+    let row_length = usize::try_from(width).map_err(|_| DrawingError::Size)?;
+    let pixels_of_a_byte = usize::from(8 / BITS);
     let mut rows = Vec::new();
-    for row in coverage.chunks(width_bytes) {
-        for pixels in row.chunks(per_byte) {
-            let mut byte = 0_u8;
-            for at in 0..per_byte {
-                let covered = u16::from(pixels.get(at).copied().unwrap_or_default());
-                let level = (covered * levels + 127) / 255;
-                byte = (byte << bits) | level.to_be_bytes()[1];
-            }
-            rows.push(byte);
+    for row in coverage.chunks(row_length) {
+        for pixels in row.chunks(pixels_of_a_byte) {
+            let shade = |at| shade(pixels.get(at).copied().unwrap_or_default());
+            rows.push((0..pixels_of_a_byte).fold(0, |byte, at| (byte << BITS) | shade(at)));
         }
     }
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, width, height);
     encoder.set_color(ColorType::Indexed);
-    encoder.set_depth(if shades == Shades::Four { BitDepth::Two } else { BitDepth::Four });
-    encoder.set_palette(colour.repeat(usize::from(levels) + 1));
-    let alpha: Vec<u8> = (0..=levels).map(|level| (level * (255 / levels)).to_be_bytes()[1]).collect();
-    encoder.set_trns(alpha);
+    encoder.set_depth(BitDepth::Two);
+    encoder.set_palette(colour.repeat(usize::from(DEEPEST) + 1));
+    encoder.set_trns((0..=DEEPEST).map(|shade| shade * (255 / DEEPEST)).collect::<Vec<u8>>());
     encoder.set_compression(Compression::High);
     encoder.set_filter(Filter::NoFilter);
     let told = |why: ::png::EncodingError| DrawingError::Png(why.to_string());
@@ -68,6 +46,12 @@ pub fn png(
     writer.write_image_data(&rows).map_err(told)?;
     writer.finish().map_err(told)?;
     Ok(out)
+}
+
+/// The shade nearest to a coverage.
+fn shade(covered: u8) -> u8 {
+    let step = 255 / DEEPEST;
+    covered.saturating_add(step / 2) / step
 }
 
 /// How much of each pixel the shape covers, 0 to 255, row by row.
@@ -116,25 +100,23 @@ mod tests {
     #[test]
     fn a_ring_is_drawn_and_decodes() {
         let ring = Path::ring([20.0, 20.0], 19.0, 15.0);
-        for shades in [Shades::Four, Shades::Sixteen] {
-            let picture = png(&ring, [81, 80], 2.0, [200, 0, 0], shades).unwrap();
-            assert_eq!(png_size(&picture), Ok([81, 80]));
-            assert_eq!(picture, png(&ring, [81, 80], 2.0, [200, 0, 0], shades).unwrap());
-            let mut decoder = Decoder::new(std::io::Cursor::new(&picture));
-            decoder.set_transformations(::png::Transformations::EXPAND);
-            let mut reader = decoder.read_info().unwrap();
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-            reader.next_frame(&mut pixels).unwrap();
-            let alpha = |x: usize, y: usize| pixels[(y * 81 + x) * 4 + 3];
-            assert_eq!((alpha(40, 40), alpha(5, 40), alpha(0, 0)), (0, 255, 0));
-        }
-        assert_eq!(png(&ring, [0, 1], 1.0, [0; 3], Shades::Four), Err(DrawingError::Size));
-        assert_eq!(png(&ring, [1, 5000], 1.0, [0; 3], Shades::Four), Err(DrawingError::Size));
+        let picture = png(&ring, [81, 80], 2.0, [200, 0, 0]).unwrap();
+        assert_eq!(png_size(&picture), Ok([81, 80]));
+        assert_eq!(picture, png(&ring, [81, 80], 2.0, [200, 0, 0]).unwrap());
+        let mut decoder = Decoder::new(std::io::Cursor::new(&picture));
+        decoder.set_transformations(::png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        let alpha = |x: usize, y: usize| pixels[(y * 81 + x) * 4 + 3];
+        assert_eq!((alpha(40, 40), alpha(5, 40), alpha(0, 0)), (0, 255, 0));
+        assert_eq!(png(&ring, [0, 1], 1.0, [0; 3]), Err(DrawingError::Size));
+        assert_eq!(png(&ring, [1, 5000], 1.0, [0; 3]), Err(DrawingError::Size));
     }
 
     #[test]
     fn a_picture_that_is_cut_off_or_lies_about_its_size_is_none() {
-        let picture = png(&Path::star([9.0, 9.0], 8.0), [18, 18], 1.0, [0; 3], Shades::Four).unwrap();
+        let picture = png(&Path::star([9.0, 9.0], 8.0), [18, 18], 1.0, [0; 3]).unwrap();
         for end in 0..picture.len() - 12 {
             assert!(png_size(&picture[..end]).is_err(), "{end}");
         }

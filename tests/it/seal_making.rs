@@ -96,13 +96,7 @@ fn owners_kind_period_and_picture_are_as_asked() {
     let ids = folder().run(&["seal", "list", "--config", &folder().config(), "--json"]).json();
     let other = folder().path(&format!("seals/{}/certificate.pem", ids[0]["id"].as_str().unwrap()));
     let own = folder().path("seals/attestation/certificate.pem");
-    let picture = drawing::png(
-        &drawing::Path::star([10.0, 10.0], 9.0),
-        [20, 20],
-        1.0,
-        [200, 0, 0],
-        drawing::Shades::Sixteen,
-    );
+    let picture = drawing::png(&drawing::Path::star([10.0, 10.0], 9.0), [20, 20], 1.0, [200, 0, 0]);
     fs::write(dir.path().join("own.png"), picture.unwrap()).unwrap();
     let more =
         ["--owner-cert", &own, "--owner-cert", &other, "--digests", "--kind", "person", "--out", "x/s.esl"];
@@ -195,4 +189,27 @@ fn the_seals_of_a_node_are_listed_and_handed_out_without_their_keys() {
     }
     let told = folder().run(&["seal", "show", &folder().path("certs/ca.pem")]).ended(1);
     assert!(told.contains("SESeal"), "{told}");
+}
+
+#[test]
+fn seals_of_other_makers_are_shown_in_full() {
+    let vectors = std::env::var_os("LICENCE_VECTORS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
+        std::path::PathBuf::from,
+    );
+    let mut shown = 0;
+    for entry in fs::read_dir(vectors.join("ofd-seal")).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "esl") {
+            let said = folder().run(&["seal", "show", path.to_str().unwrap(), "--json"]).json();
+            assert!(said["picture"]["bytes"].as_u64().unwrap() > 0, "{said}");
+            assert!([1, 4, 5].contains(&said["version"].as_u64().unwrap()), "{said}");
+            let told = folder().run(&["seal", "show", path.to_str().unwrap()]).ok();
+            assert!(told.contains(said["name"].as_str().unwrap()), "{told}");
+            shown += 1;
+        }
+    }
+    if shown == 0 {
+        println!("skipped: no seals of other makers are here");
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{show, write_new};
+use crate::cli::setup::certificate_of;
 use crate::crypto::{KeySource, PassphraseSource, Signature, Signer, Suite, open_signer};
 use crate::node::Error;
 use crate::pki::Certificate;
@@ -170,7 +171,7 @@ fn may_sign(path: &Path, certificate: &Certificate, now: Timestamp) -> Result<()
 }
 
 fn maker(path: &Path, key: &dyn Signer, now: Timestamp) -> Result<Certificate, Error> {
-    let maker = certificates(path)?.swap_remove(0);
+    let maker = certificate_of(path)?;
     may_sign(path, &maker, now)?;
     if maker.public_key()? != key.public_key() {
         return Err(format!("the key is not that of \"{}\"", maker.subject()).into());

@@ -10,7 +10,7 @@
 //! without that limit, for print and for pages.
 
 use super::{MAX_OWN_PICTURE, Picture, SesError};
-use crate::drawing::{Affine, Colour, DrawingError, Font, Glyph, Path, Shades, png, png_size, svg};
+use crate::drawing::{Affine, Colour, DrawingError, Font, Glyph, Path, png, png_size, svg};
 
 /// Longest name that is drawn, in characters.
 pub const MAX_NAME: usize = 30;
@@ -75,7 +75,7 @@ pub fn draw(name: &str, lower: Option<&str>) -> Result<Drawn, SesError> {
     for pixels in SIDES {
         // At most 256, so exact.
         let scale = u16::try_from(pixels).map_or(1.0, f32::from) / side;
-        let png = png(&shape, [pixels; 2], scale, RED, Shades::Four)?;
+        let png = png(&shape, [pixels; 2], scale, RED)?;
         if png.len() <= MAX_OWN_PICTURE {
             return Ok(Drawn { svg: svg(&shape, side, side, RED), png, side: u32::from(SIDE) });
         }
