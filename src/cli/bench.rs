@@ -20,7 +20,7 @@ use crate::ofd::archive::Entry;
 use crate::ofd::{Limits, Mark, Place, Signing, sign, verify_ofd, write};
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
 use crate::pki::{Certificate, Crl};
-use crate::seal::ses::{CertList, SealKind, SealSpec, Stamp, create, draw};
+use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, Stamp, create};
 use crate::seal::trust::Trust;
 use crate::seal::verify::Ask;
 use crate::time::Timestamp;
@@ -95,10 +95,6 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCo
     Ok(std::process::ExitCode::SUCCESS)
 }
 
-/// Certificates in the list of a seal.
-const SIGNERS: usize = 24;
-/// Bytes of the photograph on the page.
-const PHOTO: usize = 17 * 1024;
 /// Files, or pairs of signatures, in one turn.
 const TURN: u32 = 20;
 
@@ -149,7 +145,7 @@ fn verify(time: Duration) -> Result<Figures, Failure> {
 }
 
 /// An OFD of about 35 kB under a seal of its own, and its two signatures by themselves. As in files of
-/// the field, most of it is the seal, of about 16 kB, once in the stamp and once beside it.
+/// the field, most of it is the seal, of about 17 kB, once in the stamp and once beside it.
 struct SealedFile {
     bytes: Vec<u8>,
     signatures: Vec<(PublicKey, Vec<u8>, Signature)>,
@@ -177,23 +173,17 @@ impl Sample {
         };
         let maker = issue("示例制章机构", maker_key.public_key(), Profile::SealMaker)?;
         let owner = issue("示例市场监督管理局", owner_key.public_key(), Profile::SealOwner)?;
-        // An authority's seal names all who may use it.
-        let mut signers = vec![owner.der().to_vec()];
-        for number in 2..=SIGNERS {
-            let signer = issue(&format!("示例签章人{number}"), owner_key.public_key(), Profile::SealOwner)?;
-            signers.push(signer.der().to_vec());
-        }
         let crl = root.crl(&[], 1, at.plus_secs(-3600), at.plus_secs(30 * 86_400))?;
         let unsealed =
-            write::pack(document(&random)?.iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
-        let picture = draw("示例市场监督管理局", None)?.picture();
+            write::pack(document().iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
+        let picture = Picture { kind: "PNG".to_owned(), data: noise(&random)?, width: 40, height: 40 };
         let sealed = |number: u32| -> Result<SealedFile, Failure> {
             let spec = SealSpec {
                 vendor: "licence-node".to_owned(),
                 es_id: format!("12000000{number:06}"),
                 kind: SealKind::Unit,
                 name: "示例市场监督管理局".to_owned(),
-                certs: CertList::Certificates(signers.clone()),
+                certs: CertList::Certificates(vec![owner.der().to_vec()]),
                 created: at,
                 valid_from: validity.not_before,
                 valid_until: validity.not_after,
@@ -213,29 +203,59 @@ impl Sample {
     }
 }
 
-/// A page of text and a photograph that does not compress.
-fn document(random: &dyn Random) -> Result<Vec<Entry>, Failure> {
+/// A PNG that does not compress, of about 15 kB, as the pictures of seals in the field are.
+fn noise(random: &dyn Random) -> Result<Vec<u8>, Failure> {
+    const SIDE: u32 = 122;
+    let mut pixels = Vec::new();
+    while pixels.len() < usize::try_from(SIDE * SIDE)? {
+        pixels.extend_from_slice(&random.bytes::<32>()?);
+    }
+    pixels.truncate(usize::try_from(SIDE * SIDE)?);
+    let mut data = Vec::new();
+    let mut encoder = png::Encoder::new(&mut data, SIDE, SIDE);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header()?.write_image_data(&pixels)?;
+    Ok(data)
+}
+
+/// A page of text.
+fn document() -> Vec<Entry> {
     let ns = "xmlns:ofd=\"http://www.ofdspec.org/2016\"";
     let mut text = String::new();
-    for line in 0..60 {
-        let y = 10 + line * 4;
+    for line in 0..20 {
+        let y = 10 + line * 8;
         text.push_str(&format!(
             "<ofd:TextObject ID=\"{}\" Boundary=\"20 {y} 170 4\" Font=\"3\" Size=\"3\"><ofd:TextCode X=\"0\" Y=\"3\">示例证照第{line}行</ofd:TextCode></ofd:TextObject>",
             line + 10
         ));
     }
-    let mut photo = Vec::new();
-    while photo.len() < PHOTO {
-        photo.extend_from_slice(&random.bytes::<32>()?);
-    }
-    let part = |name: &str, data: Vec<u8>| Entry { name: name.to_owned(), data };
-    Ok(vec![
-        part("OFD.xml", format!("<ofd:OFD {ns} Version=\"1.1\" DocType=\"OFD\"><ofd:DocBody><ofd:DocInfo><ofd:DocID>0123456789abcdef0123456789abcdef</ofd:DocID></ofd:DocInfo><ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot></ofd:DocBody></ofd:OFD>").into_bytes()),
-        part("Doc_0/Document.xml", format!("<ofd:Document {ns}><ofd:CommonData><ofd:MaxUnitID>100</ofd:MaxUnitID><ofd:PageArea><ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea><ofd:DocumentRes>DocumentRes.xml</ofd:DocumentRes></ofd:CommonData><ofd:Pages><ofd:Page ID=\"1\" BaseLoc=\"Pages/Page_0/Content.xml\"/></ofd:Pages></ofd:Document>").into_bytes()),
-        part("Doc_0/DocumentRes.xml", format!("<ofd:Res {ns} BaseLoc=\"Res\"><ofd:MultiMedias><ofd:MultiMedia ID=\"4\" Type=\"Image\"><ofd:MediaFile>photo.jpg</ofd:MediaFile></ofd:MultiMedia></ofd:MultiMedias></ofd:Res>").into_bytes()),
-        part("Doc_0/Res/photo.jpg", photo),
-        part("Doc_0/Pages/Page_0/Content.xml", format!("<ofd:Page {ns}><ofd:Content><ofd:Layer ID=\"2\">{text}</ofd:Layer></ofd:Content></ofd:Page>").into_bytes()),
-    ])
+    let part = |name: &str, text: String| Entry { name: name.to_owned(), data: text.into_bytes() };
+    vec![
+        part(
+            "OFD.xml",
+            format!(
+                "<ofd:OFD {ns} Version=\"1.1\" DocType=\"OFD\"><ofd:DocBody><ofd:DocInfo><ofd:DocID>0123456789abcdef0123456789abcdef</ofd:DocID></ofd:DocInfo><ofd:DocRoot>Doc_0/Document.xml</ofd:DocRoot></ofd:DocBody></ofd:OFD>"
+            ),
+        ),
+        part(
+            "Doc_0/Document.xml",
+            format!(
+                "<ofd:Document {ns}><ofd:CommonData><ofd:MaxUnitID>100</ofd:MaxUnitID><ofd:PageArea><ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea><ofd:PublicRes>PublicRes.xml</ofd:PublicRes></ofd:CommonData><ofd:Pages><ofd:Page ID=\"1\" BaseLoc=\"Pages/Page_0/Content.xml\"/></ofd:Pages></ofd:Document>"
+            ),
+        ),
+        part(
+            "Doc_0/PublicRes.xml",
+            format!(
+                "<ofd:Res {ns} BaseLoc=\"Res\"><ofd:Fonts><ofd:Font ID=\"3\" FontName=\"宋体\"/></ofd:Fonts></ofd:Res>"
+            ),
+        ),
+        part(
+            "Doc_0/Pages/Page_0/Content.xml",
+            format!(
+                "<ofd:Page {ns}><ofd:Content><ofd:Layer ID=\"2\">{text}</ofd:Layer></ofd:Content></ofd:Page>"
+            ),
+        ),
+    ]
 }
 
 /// The seal's and the stamp's signature, each with its key and the bytes under it.

@@ -29,7 +29,7 @@ pub struct InitArgs {
     #[arg(long, default_value = "127.0.0.1:8443")]
     listen: String,
     /// Encrypt all key files under this passphrase: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
     key_passphrase: Option<PassphraseSource>,
 }
 

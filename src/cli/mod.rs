@@ -59,7 +59,6 @@ enum Command {
     /// Make seals, and look at them
     #[command(subcommand)]
     Seal(seal::SealCommand),
-    /// Verify files and folders offline: *.ofd, *.licence.json, *.esl, *.dat
     Verify(verify::VerifyArgs),
     /// Licences as OFD, annotated copies, and seals on OFD files
     #[command(subcommand)]
@@ -125,6 +124,44 @@ struct StoreLine {
     config: Option<PathBuf>,
     #[command(flatten)]
     args: store::StoreArgs,
+}
+
+/// Parses a value that may hold a secret by mistake: an error names the rule and never the value.
+#[derive(Clone, Copy)]
+pub struct Unechoed<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> Unechoed<T> {
+    pub const fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<T> Default for Unechoed<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> clap::builder::TypedValueParser for Unechoed<T>
+where
+    T: std::str::FromStr<Err: std::fmt::Display> + Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<T, clap::Error> {
+        let name = argument.map(ToString::to_string).unwrap_or_default();
+        let refuse = |why: String| {
+            let text = format!("{name}: {why}\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).with_cmd(command)
+        };
+        let text = value.to_str().ok_or_else(|| refuse("not UTF-8".to_owned()))?;
+        text.parse().map_err(|why: T::Err| refuse(why.to_string()))
+    }
 }
 
 /// The command line itself was wrong (sysexits.h).

@@ -65,7 +65,7 @@ pub struct SealArgs {
     #[arg(long, default_value_t = 1, value_name = "N")]
     page: usize,
     /// Upper left corner of the seal, millimetres from the page's; without it, lower right
-    #[arg(long, value_name = "X,Y", value_parser = corner)]
+    #[arg(long, value_name = "X,Y", value_parser = corner, allow_hyphen_values = true)]
     at: Option<(f32, f32)>,
     /// A slice of the seal at the right edge of each page (骑缝)
     #[arg(long, conflicts_with_all = ["page", "at"])]
@@ -93,12 +93,12 @@ struct SignerArgs {
     #[arg(long, value_name = "PEM")]
     cert: PathBuf,
     /// The signer's private key: PKCS#8 in PEM, plain or encrypted, or a pkcs11: URI
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = super::Unechoed::<KeySource>::new())]
     key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
     passphrase: Option<PassphraseSource>,
-    /// OFD file to write
+    /// OFD file to write; a file that is there is not overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -167,7 +167,10 @@ impl SignerArgs {
             open_signer(&self.key, self.passphrase.as_ref()).map_err(|why| format!("{}: {why}", self.key))?;
         let signing = Signing { certificate: certificate.der(), signer: key.as_ref(), mark, at: now, lock };
         let signed = sign(file, &signing, &Limits::default())?;
-        std::fs::write(&self.out, signed).map_err(|why| format!("{}: {why}", self.out.display()))?;
+        // Never over a file that is there: it may be the licence itself.
+        let told = |why: std::io::Error| format!("{}: {why}", self.out.display());
+        let mut out = std::fs::File::options().write(true).create_new(true).open(&self.out).map_err(told)?;
+        out.write_all(&signed).and_then(|()| out.sync_all()).map_err(told)?;
         Ok(&self.out)
     }
 }

@@ -34,7 +34,7 @@ pub struct Connection {
     #[arg(long)]
     pub key: PathBuf,
     /// Where the passphrase of an encrypted key is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
     pub key_passphrase: Option<PassphraseSource>,
     /// Our registration id
     #[arg(long)]

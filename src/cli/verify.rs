@@ -144,6 +144,9 @@ fn verify(
             found.look_at_all(std::slice::from_ref(path), &trust, &ask);
         }
     }
+    if args.trust.is_none() && found.reports.iter().any(|report| !report.verdict.passed()) {
+        writeln!(err, "no trust folder was given (--trust DIR), so nobody is trusted 未指定信任目录")?;
+    }
     match args.report {
         Format::Json => found.to_json(out)?,
         Format::Html => found.to_html(args, out)?,

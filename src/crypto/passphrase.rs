@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -63,8 +64,9 @@ impl PassphraseSource {
                     .map_err(|why| refuse(why.to_string()))?;
             }
             Self::Environment(name) => {
-                let value = std::env::var(name).map_err(|why| refuse(why.to_string()))?;
-                let value = Zeroizing::new(value.into_bytes());
+                // The bytes, in whatever encoding: an error about them would have to show them.
+                let value = std::env::var_os(name).ok_or_else(|| refuse("it is not set".to_owned()))?;
+                let value = Zeroizing::new(value.into_vec());
                 fill(&mut value.as_slice(), &mut text).map_err(|why| refuse(why.to_string()))?;
             }
             Self::Command(words) => {

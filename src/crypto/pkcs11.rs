@@ -50,6 +50,7 @@ pub struct TokenSigner {
     sessions: [Mutex<Option<Open>>; SESSIONS],
     turn: AtomicUsize,
     pin_refused: AtomicBool,
+    login: Mutex<()>,
 }
 
 /// A session that is logged in, and the key as it is called in it.
@@ -75,6 +76,7 @@ impl TokenSigner {
             public,
             sessions: Default::default(),
             turn: AtomicUsize::new(0),
+            login: Mutex::new(()),
             pin_refused: AtomicBool::new(false),
         };
         *signer.place() = Some(Open { session, key });
@@ -98,6 +100,8 @@ impl TokenSigner {
     }
 
     fn reopen(&self) -> Result<Open, CryptoError> {
+        // One at a time: a PIN that was refused to one is not sent by the next.
+        let _turn = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         if self.pin_refused.load(Ordering::Relaxed) {
             return Err(CryptoError::TokenPin("it was refused before and is not sent again"));
         }

@@ -93,6 +93,8 @@ pub(super) async fn copy(
     let seal = node_seal(exchange, now)?.clone();
     let cut = licences::cut(exchange, caller, Operation::File, &context, &wanted, draft)?;
     in_force(licences::effective(exchange, &cut.found))?;
+    // No copy outlasts its licence.
+    let last = cut.found.record.valid_until.map_or(last, |end| last.min(end));
     let annotation = Annotation {
         made_at: now,
         by: short(&seal.name),

@@ -9,7 +9,11 @@
 //! length and checksum is right. flate2 unpacks, into a buffer of the size that the
 //! directory promised and not a byte more.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+use encoding_rs::GB18030;
+use unicode_normalization::UnicodeNormalization;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
@@ -26,7 +30,7 @@ pub enum ArchiveError {
     TooLarge(&'static str),
     #[error("the directory of the ZIP is broken: {0}")]
     Directory(&'static str),
-    #[error("entry \"{0}\": its name is not a plain relative path in UTF-8")]
+    #[error("entry \"{0}\": its name is not a plain relative path")]
     Name(String),
     #[error("entry \"{0}\" stands twice (names that differ only in case are the same)")]
     Duplicate(String),
@@ -62,6 +66,10 @@ const DIRECTORY_LEN: usize = 46;
 const LOCAL_LEN: usize = 30;
 const MAX_COMMENT: usize = 0xffff;
 const MAX_NAME: usize = 512;
+/// Folders a name may lead through.
+const MAX_SEGMENTS: usize = 32;
+/// General purpose bit 11: the name is UTF-8.
+const UTF8: u16 = 1 << 11;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 /// General purpose bit 0 (encrypted), 6 (strong encryption), 13 (masked headers).
@@ -71,11 +79,15 @@ const DESCRIPTOR: u16 = 1 << 3;
 /// What a descriptor may begin with.
 const DESCRIBED: [u8; 4] = *b"PK\x07\x08";
 /// Extra field with a second name of the entry (Info-ZIP Unicode Path, APPNOTE 4.6.9).
+/// Length of the record that leads to the 64-bit form of the directory.
+const LOCATOR_LEN: usize = 20;
 const UNICODE_PATH: u16 = 0x7075;
 
 /// What the central directory says of one entry.
 struct Listed {
     name: String,
+    /// As it stands in the directory.
+    raw_name: Vec<u8>,
     flags: u16,
     method: u16,
     crc: u32,
@@ -137,7 +149,7 @@ fn directory(bytes: &[u8], limits: &Limits) -> Result<(Vec<Listed>, usize), Arch
         if entry.method != STORED && entry.method != DEFLATED {
             return Err(ArchiveError::Method { name: entry.name, method: entry.method });
         }
-        if !names.insert(entry.name.trim_end_matches('/').to_lowercase()) {
+        if !names.insert(folded(entry.name.trim_end_matches('/'))) {
             return Err(ArchiveError::Duplicate(entry.name));
         }
         total = total.saturating_add(entry.unpacked);
@@ -155,14 +167,27 @@ fn directory(bytes: &[u8], limits: &Limits) -> Result<(Vec<Listed>, usize), Arch
     Ok((listed, start))
 }
 
-/// Where the end record begins: its comment must reach just to the end of the file.
+/// Where the end record begins. It is the last one of the file, its comment reaches just to the end, and
+/// neither the comment nor the bytes before it hold another record: readers differ in which they take.
 fn end_of_directory(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_LEN)?;
     let first = last.saturating_sub(MAX_COMMENT);
-    (first..=last).rev().find(|at| {
-        let record = Fields(bytes.get(*at..).unwrap_or_default());
-        record.starts_with(&END) && record.u16(20).map(usize::from) == Some(last.saturating_sub(*at))
-    })
+    let at =
+        (first..=bytes.len()).rev().find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(&END)))?;
+    let record = Fields(bytes.get(at..)?);
+    let comment = bytes.get(at.checked_add(END_LEN)?..)?;
+    let exact = record.u16(20).map(usize::from) == Some(comment.len());
+    let wide = at.checked_sub(LOCATOR_LEN).and_then(|from| bytes.get(from..at));
+    let wide = wide.is_some_and(|bytes| bytes.starts_with(b"PK\x06\x07"));
+    (exact && !wide && !has_record(comment)).then_some(at)
+}
+
+/// Whether bytes that are none hold the beginning of a record of a ZIP.
+fn has_record(bytes: &[u8]) -> bool {
+    let begins = |four: &[u8]| {
+        matches!(four, [b'P', b'K', 1, 2] | [b'P', b'K', 3, 4] | [b'P', b'K', 5 | 6, 6] | [b'P', b'K', 6, 7])
+    };
+    bytes.windows(4).any(begins)
 }
 
 impl Listed {
@@ -179,11 +204,16 @@ impl Listed {
         let body = bytes.get(DIRECTORY_LEN..).ok_or_else(cut)?;
         let (name, after) = body.split_at_checked(usize::from(name_len)).ok_or_else(cut)?;
         let rest = after.get(lengths.iter().skip(1).sum::<usize>()..).ok_or_else(cut)?;
+        let beside = after.get(..after.len() - rest.len()).unwrap_or_default();
         if has_second_name(after.get(..usize::from(extra)).unwrap_or_default()) {
             return Err(ArchiveError::Name(String::from_utf8_lossy(name).into_owned()));
         }
+        if has_record(beside) {
+            return Err(ArchiveError::Hidden);
+        }
         let entry = Self {
-            name: plain_name(name)?,
+            name: plain_name(name, half(8)?)?,
+            raw_name: name.to_vec(),
             flags: half(8)?,
             method: half(10)?,
             crc: header.u32(16).ok_or_else(cut)?,
@@ -198,18 +228,31 @@ impl Listed {
     }
 }
 
-/// A name is UTF-8, relative, and has no segment that leads elsewhere or that a system reads in a way
+/// What a name is to a system that knows no case: NFKC, then both ways, since some letters (ſ) have only one.
+pub fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    name.nfkc().collect::<String>().to_uppercase().to_lowercase()
+}
+
+/// A name is UTF-8, or GB 18030 where it does not say that it is UTF-8 and is not; it is relative, and has no segment that leads elsewhere or that a system reads in a way
 /// of its own (Windows leaves dots and spaces at the end out).
-fn plain_name(bytes: &[u8]) -> Result<String, ArchiveError> {
+fn plain_name(bytes: &[u8], flags: u16) -> Result<String, ArchiveError> {
     let refuse = || ArchiveError::Name(String::from_utf8_lossy(bytes).into_owned());
-    let name = std::str::from_utf8(bytes).map_err(|_| refuse())?;
-    let path = name.strip_suffix('/').unwrap_or(name);
+    let name = match std::str::from_utf8(bytes) {
+        Ok(name) => Cow::Borrowed(name),
+        Err(_) if flags & UTF8 != 0 => return Err(refuse()),
+        Err(_) => GB18030.decode_without_bom_handling_and_without_replacement(bytes).ok_or_else(refuse)?,
+    };
+    let path = name.strip_suffix('/').unwrap_or(&name);
     let plain = |segment: &str| !segment.is_empty() && !segment.ends_with(['.', ' ']);
     let odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
-    if name.len() > MAX_NAME || name.contains(odd) || !path.split('/').all(plain) {
+    let deep = path.split('/').count() > MAX_SEGMENTS;
+    if name.len() > MAX_NAME || deep || name.contains(odd) || !path.split('/').all(plain) {
         return Err(refuse());
     }
-    Ok(name.to_owned())
+    Ok(name.into_owned())
 }
 
 /// Whether an extra field gives the entry another name, which some readers take.
@@ -242,7 +285,7 @@ fn packed<'a>(
     let agrees = fields.starts_with(&LOCAL)
         && (flags ^ entry.flags) & (ENCRYPTED | DESCRIPTOR) == 0
         && method == entry.method
-        && name == Some(entry.name.as_bytes())
+        && name == Some(entry.raw_name.as_slice())
         && sizes.iter().all(|(at, listed)| {
             let said = fields.size(*at);
             said == Some(*listed) || (!told && said == Some(0))
@@ -453,6 +496,48 @@ mod tests {
         // Both entries of the directory point to the first local header, which has one name only.
         same[second + 42..second + 46].copy_from_slice(&[0; 4]);
         assert_eq!(refusal(&same), ArchiveError::Contradiction("b".to_owned()));
+    }
+
+    #[test]
+    fn no_other_end_hides_in_a_comment_or_before_the_end() {
+        let good = zipped(&[("OFD.xml", b"<a/>")], true);
+        let end = good.len() - END_LEN;
+        // A comment that is a whole archive, and one with no more than the mark of an end.
+        for comment in [zipped(&[("OFD.xml", b"<b/>")], true), [&END[..], &[0; 20]].concat()] {
+            let mut other = good.clone();
+            other[end + 20..].copy_from_slice(&u16::try_from(comment.len()).unwrap().to_le_bytes());
+            other.extend(comment);
+            let told = refusal(&other);
+            assert!(matches!(told, ArchiveError::NotAnArchive | ArchiveError::Directory(_)), "{told}");
+        }
+        // A plain comment hides nothing.
+        let mut plain = good.clone();
+        plain[end + 20] = 2;
+        plain.extend(b"ok");
+        assert!(read(&plain, &Limits::default()).is_ok());
+        // The comment of the last entry ends as the locator of a 64-bit directory does.
+        for (mark, told) in
+            [(&b"PK\x06\x07"[..], ArchiveError::NotAnArchive), (b"PK\x06\x06", ArchiveError::Hidden)]
+        {
+            let mut wide = good.clone();
+            let comment = [mark, &[0; 16]].concat();
+            let start = find(&good, &DIRECTORY);
+            wide[start + 32] = 20;
+            let size = u32::try_from(end + 20 - start).unwrap();
+            wide[end + 12..end + 16].copy_from_slice(&size.to_le_bytes());
+            wide.splice(end..end, comment);
+            assert_eq!(refusal(&wide), told);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_is_gb_18030_unless_it_says_otherwise() {
+        let mut bytes = zipped(&[("Doc_0/abcd", b"1")], true);
+        while let Some(at) = bytes.windows(4).position(|window| window == b"abcd") {
+            bytes[at..at + 4].copy_from_slice(b"\xb7\xa2\xc6\xb1");
+        }
+        assert_eq!(read(&bytes, &Limits::default()).unwrap()[0].name, "Doc_0/发票");
+        assert_eq!(folded("Pageſ/Ａ"), folded("pages/a"));
     }
 
     #[test]

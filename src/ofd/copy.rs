@@ -69,10 +69,10 @@ impl Annotation {
     fn foot(&self) -> String {
         clean(&format!(
             "加注件：仅供{}使用；用途：{}；有效期至 {}。由{}于 {} 制作。",
-            self.recipient,
-            self.purpose,
+            quoted(&self.recipient),
+            quoted(&self.purpose),
             self.expires.shanghai(),
-            self.by,
+            quoted(&self.by),
             self.made_at.shanghai()
         ))
     }
@@ -90,6 +90,11 @@ impl Annotation {
             short(format!("有效期至 {}", self.expires.shanghai())),
         ]
     }
+}
+
+/// A text between brackets that do not stand in it: whoever words a purpose does not word the line.
+fn quoted(text: &str) -> String {
+    format!("「{}」", text.replace(['「', '」'], ""))
 }
 
 /// Draws an annotated copy of what `sealed` shows. The same arguments give the same bytes.

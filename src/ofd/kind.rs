@@ -38,8 +38,9 @@ impl FileKind {
 
     /// By the first bytes; a seal or stamp must at least begin as one.
     pub fn by_content(bytes: &[u8]) -> Option<Self> {
+        let says = |member: &[u8]| bytes.windows(member.len()).any(|window| window == member);
         if bytes.trim_ascii_start().first() == Some(&b'{') {
-            return Some(Self::Licence);
+            return (says(b"\"payload\"") && says(b"\"proof\"")).then_some(Self::Licence);
         }
         if bytes.starts_with(b"PK\x03\x04") {
             return Some(Self::Ofd);

@@ -64,6 +64,12 @@ pub enum OfdError {
     Root { part: String, wanted: &'static str },
     #[error("OFD.xml names no document")]
     NoDocument,
+    #[error("more than {0} documents")]
+    TooManyDocuments(usize),
+    #[error("two documents have the same root, {0}")]
+    DocumentTwice(String),
+    #[error("more than {0} pages and attachments")]
+    TooManyPages(usize),
     #[error("the document has no list of pages")]
     NoPages,
     #[error("{part} names \"{location}\", which leads to no entry of the package")]

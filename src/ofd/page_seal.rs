@@ -11,7 +11,7 @@
 use super::Document;
 use crate::crypto::Digest;
 use crate::seal::check::{Check, SubIndication};
-use crate::seal::report::{CopyFacts, LicenceFacts, Report, SealVerdict, Sentence};
+use crate::seal::report::{CopyFacts, Report, SealVerdict, Sentence};
 use crate::seal::trust::{PageSealer, Trust};
 use crate::seal::verify::voiced;
 use crate::time::Timestamp;
@@ -39,34 +39,60 @@ pub fn judge(
         return Page::default();
     }
     let mut checks = Vec::new();
-    let held = attached.filter(|licence| licence.seal.verdict.passed());
-    if let Some(licence) = held.and_then(|licence| licence.licence.as_ref()) {
-        checks.push(binding(signatures, licence, trust, at));
-    }
     let copies: Vec<CopyFacts> = documents.iter().filter_map(copy_facts).collect();
+    let held = attached.filter(|licence| licence.seal.verdict.passed());
+    let licence = held.and_then(|licence| licence.licence.as_ref());
+    let licence = licence.map(|licence| (licence.issuer.clone(), licence.type_code.clone()));
+    // Without a licence inside, the metadata say whose licence the page is meant to be. They speak of a
+    // city's authorities only to those who hold that city's list.
+    let claimed = || documents.iter().find_map(|document| claimed(document, trust));
+    if let Some((issuer, type_code)) = licence.or_else(claimed) {
+        checks.push(binding(signatures, (&issuer, &type_code), !copies.is_empty(), trust, at));
+    }
     checks.extend(copies.iter().map(|copy| expiry(copy, at)));
     Page { checks, copy: copies.into_iter().next() }
 }
 
-/// One seal that holds must be one that may stand there; further ones may be anybody's.
-fn binding(signatures: &mut [SealVerdict], licence: &LicenceFacts, trust: &Trust, at: Timestamp) -> Check {
+/// Issuer and type of the licence that the metadata speak of, if a list here names the issuer.
+fn claimed(document: &Document, trust: &Trust) -> Option<(String, String)> {
+    let text = |name: &str| {
+        let found = document.custom_data.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let issuer = text("ZZBFJGDM").filter(|issuer| trust.names_issuer(issuer))?;
+    Some((issuer, text("ZZLXDM").unwrap_or_default()))
+}
+
+/// One seal that holds must be one that may stand there; further ones may be anybody's. A node's seal
+/// stands on annotated copies only.
+fn binding(
+    signatures: &mut [SealVerdict],
+    (issuer, type_code): (&str, &str),
+    is_copy: bool,
+    trust: &Trust,
+    at: Timestamp,
+) -> Check {
     let mut why = None;
     let mut by = None;
     for signature in signatures.iter_mut().filter(|signature| signature.verdict.passed()) {
         let Some(certificate) = signer(signature) else { continue };
         let time = signature.signing_time.unwrap_or(at);
-        match trust.page_sealer(&licence.issuer, &licence.type_code, &certificate, time) {
+        match trust.page_sealer(issuer, type_code, &certificate, time) {
+            Ok(PageSealer::Node(_)) if !is_copy => {
+                let other = "a node seals annotated copies, and this page does not say that it is one";
+                why = why.or(Some(other.to_owned()));
+            }
             Ok(sealer) => {
                 signature.voice = voice(signature, sealer);
                 by = by.or(signature.voice.clone());
             }
-            Err(other) => why = why.or(Some(other)),
+            Err(other) => why = why.or(Some(other.to_string())),
         }
     }
     match (by, why) {
         (Some(by), _) => Check::ok(BINDING).because(by.en),
         (None, why) => {
-            let why = why.map_or_else(|| "no seal is on the page".to_owned(), |why| why.to_string());
+            let why = why.unwrap_or_else(|| "no seal is on the page".to_owned());
             Check::failed(BINDING, SubIndication::SigConstraintsFailure, why)
         }
     }

@@ -17,6 +17,10 @@ pub struct Limits {
     pub xml_elements: usize,
     /// Nesting of one XML part.
     pub xml_depth: usize,
+    /// Attributes of one XML element.
+    pub xml_attributes: usize,
+    /// Documents of a file.
+    pub documents: usize,
     /// Signatures of a file.
     pub signatures: usize,
 }
@@ -34,6 +38,8 @@ impl Default for Limits {
             ratio: 200,
             xml_elements: 100_000,
             xml_depth: 64,
+            xml_attributes: 64,
+            documents: 16,
             signatures: 64,
         }
     }

@@ -90,7 +90,13 @@ pub fn sign(file: &[u8], signing: &Signing<'_>, limits: &Limits) -> Result<Vec<u
     let value = value(signing, at, &descriptor, &folder)?;
     entries.insert(folder.file("Signature.xml"), descriptor);
     entries.insert(folder.file("SignedValue.dat"), value);
-    pack(entries.iter().map(|(name, data)| (name.as_str(), data.as_slice())))
+    let signed = pack(entries.iter().map(|(name, data)| (name.as_str(), data.as_slice())))?;
+    // What was read within the limits may not be any more; then it is better not to sign.
+    let package = Package::open(&signed, limits)?;
+    for document in package.documents()? {
+        crate::ofd::signature::list(&package, &document)?;
+    }
+    Ok(signed)
 }
 
 /// Whether this seal and this certificate may sign with this key at this moment.

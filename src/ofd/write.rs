@@ -14,6 +14,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::OfdError;
 use super::archive::Entry;
 use super::page::{DECLARATION, Drawing, Font, NAMESPACE, mm};
+use super::settings::{Limits, RATIO_FLOOR};
 use crate::crypto::CryptoError;
 use crate::pki::PkiError;
 use crate::seal::SealError;
@@ -251,16 +252,25 @@ fn fonts() -> String {
     )
 }
 
+/// Whether data shrink so much that a reader takes them for a bomb: a large blank picture does. They
+/// are stored as they are.
+fn is_bomb(data: &[u8]) -> bool {
+    if data.len() <= RATIO_FLOOR {
+        return false;
+    }
+    let mut counted = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    let packed = counted.write_all(data).and_then(|()| counted.finish());
+    packed.is_ok_and(|packed| data.len() / Limits::default().ratio >= packed.len())
+}
+
 /// Packs entries, by name and content, into a ZIP.
 pub fn pack<'a>(entries: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Vec<u8>, WriteError> {
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(DateTime::DEFAULT)
-        .unix_permissions(0o644);
+    let options = SimpleFileOptions::default().last_modified_time(DateTime::DEFAULT).unix_permissions(0o644);
     let broken = |why: &dyn std::fmt::Display| WriteError::Zip(why.to_string());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, data) in entries {
-        zip.start_file(name, options).map_err(|why| broken(&why))?;
+        let method = if is_bomb(data) { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+        zip.start_file(name, options.compression_method(method)).map_err(|why| broken(&why))?;
         zip.write_all(data).map_err(|why| broken(&why))?;
     }
     zip.finish().map(Cursor::into_inner).map_err(|why| broken(&why))

@@ -25,6 +25,8 @@ pub enum XmlError {
     Depth(usize),
     #[error("more than {0} elements")]
     Elements(usize),
+    #[error("an element has more than {0} attributes")]
+    Attributes(usize),
 }
 
 /// One element: local name, attributes by local name, text of its own, children.
@@ -57,7 +59,7 @@ impl Element {
                     if open.len() >= limits.xml_depth {
                         return Err(XmlError::Depth(limits.xml_depth));
                     }
-                    let element = Self::begin(tag)?;
+                    let element = Self::begin(tag, limits)?;
                     if matches!(event, Event::Start(_)) {
                         open.push(element);
                     } else {
@@ -92,9 +94,13 @@ impl Element {
         root.ok_or_else(|| syntax(&"no element"))
     }
 
-    fn begin(tag: &BytesStart<'_>) -> Result<Self, XmlError> {
+    fn begin(tag: &BytesStart<'_>, limits: &Limits) -> Result<Self, XmlError> {
         let mut attributes: Vec<(String, String)> = Vec::new();
-        for attribute in tag.attributes() {
+        // The library's own comparison of all with all comes before any limit; ours comes after it.
+        for (number, attribute) in tag.attributes().with_checks(false).enumerate() {
+            if number >= limits.xml_attributes {
+                return Err(XmlError::Attributes(limits.xml_attributes));
+            }
             let attribute = attribute.map_err(|why| XmlError::Syntax(why.to_string()))?;
             let name: &str = attribute.key.local_name().into_inner();
             if attribute.key.as_namespace_binding().is_some() {
@@ -188,11 +194,27 @@ pub fn looks_like_xml(bytes: &[u8]) -> bool {
     matches!(bytes, [b'<', ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'<', ..])
 }
 
+/// Local name of the first element, without reading on.
+pub fn root_name(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(tag) | Event::Empty(tag)) => {
+                return Some(tag.local_name().into_inner().to_owned());
+            }
+            Ok(Event::Eof) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
 /// Whether a part that is not read here would read in one way elsewhere: it is UTF-8, says nothing
 /// else, and declares no document type, on whose entities what is shown could depend.
 pub fn check_plain(bytes: &[u8]) -> Result<(), XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::Encoding)?;
-    if declares_a_type(bytes) {
+    // The words also stand in comments and data; the parser says which they are.
+    if declares_a_type(bytes) && !only_in_text(text) {
         return Err(XmlError::DocumentType);
     }
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -206,9 +228,26 @@ pub fn check_plain(bytes: &[u8]) -> Result<(), XmlError> {
 fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
     match declaration.encoding() {
         None => Ok(()),
-        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => Ok(()),
+        Some(Ok(encoding)) if is_utf8(&encoding) => Ok(()),
         Some(Ok(_)) => Err(XmlError::Encoding),
         Some(Err(why)) => Err(XmlError::Syntax(why.to_string())),
+    }
+}
+
+/// UTF-8, or what is a part of it.
+fn is_utf8(encoding: &str) -> bool {
+    ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
+}
+
+/// Whether the whole text reads as XML without a document type.
+fn only_in_text(text: &str) -> bool {
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    loop {
+        match reader.read_event() {
+            Ok(Event::Eof) => return true,
+            Ok(Event::DocType(_)) | Err(_) => return false,
+            Ok(_) => {}
+        }
     }
 }
 
@@ -279,6 +318,8 @@ mod tests {
         assert!(parse("<a><b><c/></b></a>").is_ok());
         assert_eq!(parse("<a><b><c><d/></c></b></a>"), Err(XmlError::Depth(3)));
         assert_eq!(parse("<a><b/><b/><b/><b/><b/></a>"), Err(XmlError::Elements(5)));
+        let many: String = (0..100_000).map(|n| format!(" a{n}='1'")).collect();
+        assert_eq!(parse(&format!("<a{many}/>")), Err(XmlError::Attributes(64)));
     }
 
     proptest! {

@@ -106,6 +106,7 @@ pub fn validate<'a>(
     let mut path = vec![leaf];
     if anchors.contains(leaf) {
         search.judge(&path)?;
+        search.not_known_revoked(leaf)?;
         return Ok(Chain(path));
     }
     if search.extend(&mut path)? {
@@ -155,6 +156,40 @@ struct Search<'a, 'b> {
 }
 
 impl<'a> Search<'a, '_> {
+    /// An anchor is trusted as it stands and needs no list. But where its issuer is known too and a list
+    /// says that it was revoked, that is not passed over.
+    fn not_known_revoked(&mut self, anchor: &'a Certificate) -> Result<(), PkiError> {
+        let terms = self.terms.without_required_revocation();
+        for issuer in self.anchors.iter().chain(self.intermediates) {
+            if issuer == anchor || !names_match(anchor, issuer) {
+                continue;
+            }
+            self.work.signature()?;
+            if anchor.verify_once(issuer, self.anchors.verified()).is_err() {
+                continue;
+            }
+            let lists = Lists {
+                crls: self.crls,
+                intermediates: self.intermediates,
+                anchors: self.anchors,
+                terms: &terms,
+            };
+            let checked = lists.check(&[anchor, issuer], &mut self.work);
+            let counts = |why: &PkiError| {
+                matches!(
+                    why,
+                    PkiError::Revoked { .. } | PkiError::RevokedLater { .. } | PkiError::TooMuchWork(_)
+                )
+            };
+            if let Err(why) = checked
+                && counts(&why)
+            {
+                return Err(why);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `path` could be extended to an anchor; if so, it was. Errors end the search.
     fn extend(&mut self, path: &mut Vec<&'a Certificate>) -> Result<bool, PkiError> {
         let Some(&child) = path.last() else {

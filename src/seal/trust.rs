@@ -170,6 +170,13 @@ impl Trust {
         if bound.is_empty() { Err(why) } else { Ok(bound) }
     }
 
+    /// Whether a list that may speak of this authority names it.
+    pub fn names_issuer(&self, issuer: &str) -> bool {
+        self.lists
+            .values()
+            .any(|list| list.may_name(issuer) && list.issuers.iter().any(|named| named.code == issuer))
+    }
+
     /// Whose seal `certificate` is where it stands on the page of a licence.
     ///
     /// # Errors

@@ -42,24 +42,26 @@ pub struct Ask<'a> {
 pub fn verify_seal(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let found = ses::check_seal(bytes, trust.for_seals(), ask.at);
     let seal = SealVerdict::of(found.checks.clone()).with_seal(&found);
-    alone(file, "seal", seal, ask)
+    alone(file, bytes, "seal", seal, ask)
 }
 
 /// Verifies a stamp whose document is not at hand: all but `dataHash`.
 pub fn verify_stamp(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let found = ses::check_stamp(bytes, Protected::Absent, trust.for_seals(), ask.at);
     let seal = SealVerdict::of(found.checks.clone()).with_stamp(&found);
-    alone(file, "stamp", seal, ask)
+    alone(file, bytes, "stamp", seal, ask)
 }
 
-fn alone(file: &str, kind: &'static str, seal: SealVerdict, ask: &Ask<'_>) -> Report {
-    Report::of(file, ask.at, Parts { kind, seal, signatures: Vec::new(), status: None, licence: None })
+fn alone(file: &str, bytes: &[u8], kind: &'static str, seal: SealVerdict, ask: &Ask<'_>) -> Report {
+    let parts = Parts { kind, seal, signatures: Vec::new(), status: None, licence: None, copy: None };
+    Report::of(file, bytes, ask.at, parts)
 }
 
 /// Verifies a sealed licence, and its status unless the seal alone is asked for.
 pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let report = |seal, status, licence| {
-        Report::of(file, ask.at, Parts { kind: "licence", seal, signatures: Vec::new(), status, licence })
+        let parts = Parts { kind: "licence", seal, signatures: Vec::new(), status, licence, copy: None };
+        Report::of(file, bytes, ask.at, parts)
     };
     let licence = match SealedLicence::parse(bytes) {
         Ok(licence) => licence,
@@ -168,7 +170,9 @@ fn stamped(
             Err(why) => Check::failed(BINDING, SubIndication::SigConstraintsFailure, why.to_string()),
         },
     });
-    voiced(SealVerdict::of(checks).with_stamp(&found), voice)
+    // In whose name it speaks is known only where a list binds it.
+    let bound = checks.iter().any(|check| check.name == BINDING && check.is_ok());
+    voiced(SealVerdict::of(checks).with_stamp(&found), voice.filter(|_| bound))
 }
 
 /// Whether the stamp's bytes are those that its parts give when they are written: version 4, minimal

@@ -66,8 +66,11 @@ impl Timestamp {
 
     /// `2026-11-23 12:05:06` in Asia/Shanghai.
     pub fn shanghai(self) -> String {
-        let local = Self(self.0.saturating_add(SHANGHAI_MS)).utc();
+        // What the calendar no longer has eight hours on (99991231235959Z means no end) stays as it is.
+        let shifted = Self(self.0.saturating_add(SHANGHAI_MS));
+        let local = if shifted.utc() == OffsetDateTime::UNIX_EPOCH { self } else { shifted };
         local
+            .utc()
             .format(&format_description!("[year]-[month]-[day] [hour]:[minute]:[second]"))
             .unwrap_or_default()
     }

@@ -164,7 +164,11 @@ fn a_copy_says_for_whom_for_what_and_until_when_and_a_clerk_sees_who_sealed_it()
     assert_eq!((details.holder.len(), details.identifiers.len()), (1, 1));
 
     let report = verified(&town, &reply);
-    assert_eq!(report.summary.zh, "有效");
+    assert!(
+        report.summary.zh.starts_with("有效（加注件，用途：核验异地贷款申请人所持证照，"),
+        "{:?}",
+        report.summary
+    );
     let copy = report.copy.clone().unwrap();
     assert_eq!((copy.purpose.as_str(), copy.expires), ("核验异地贷款申请人所持证照", Some(end)));
     assert_eq!(copy.made_at, Some(Timestamp::from_secs(now.secs())));
@@ -261,7 +265,7 @@ fn the_longest_texts_that_a_request_may_carry_fit_a_copy() {
     let reply = agency.file(&with(body, "/context/purpose", purpose));
     let page = printed(&reply.ok().body);
     assert!(page.contains(&"核".repeat(200)), "{page}");
-    assert!(page.contains(&format!("仅供{}…使用", "局".repeat(99))), "{page}");
+    assert!(page.contains(&format!("仅供「{}…」使用", "局".repeat(99))), "{page}");
 }
 
 #[test]

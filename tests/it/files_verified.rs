@@ -120,7 +120,11 @@ fn a_file_of_no_known_kind_is_refused_and_so_is_another_media_type() {
 #[test]
 fn a_file_may_have_20_mib_and_every_other_body_one() {
     let (_town, agency) = town();
-    let of = |size: usize| vec![b'{'; size];
+    let of = |size: usize| {
+        let mut text = br#"{"payload","proof""#.to_vec();
+        text.resize(size, b'{');
+        text
+    };
     assert_eq!(verdict(&agency.verify_file(&of(20 << 20))).1, "TOTAL_FAILED");
     agency.verify_file(&of((20 << 20) + 1)).refused(413, "request.tooLarge", 99);
     agency.send(DATA, of((1 << 20) + 1), None).refused(413, "request.tooLarge", 99);

@@ -30,10 +30,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PEM")]
     maker_cert: PathBuf,
     /// The maker's key: a PKCS#8 file, plain or encrypted, or a pkcs11: URI
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = crate::cli::Unechoed::<KeySource>::new())]
     maker_key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = crate::cli::Unechoed::<PassphraseSource>::new())]
     maker_passphrase: Option<PassphraseSource>,
     /// Certificates of those who may sign with the seal, PEM; several times, or several in a file
     #[arg(long, required = true, value_name = "PEM")]

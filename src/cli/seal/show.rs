@@ -18,7 +18,11 @@ pub fn run(file: &Path, json: bool, picture: Option<&Path>, out: &mut dyn Write)
     if let Some(to) = picture {
         write_new(to, &seal.picture.data)?;
     }
-    print(&seal, json, out)
+    print(&seal, json, out)?;
+    if json {
+        return Ok(());
+    }
+    Ok(writeln!(out, "Nothing of this was verified: licence-node verify FILE --trust DIR does that.")?)
 }
 
 /// Reads a seal; one larger than any is not loaded.
@@ -135,7 +139,7 @@ pub fn print(seal: &Seal, json: bool, out: &mut dyn Write) -> Result<(), Error> 
         line("time stamp", "there is one")?;
     }
     line("sha256", &said.sha256)?;
-    Ok(writeln!(out, "Nothing of this was verified: licence-node verify FILE --trust DIR does that.")?)
+    Ok(())
 }
 
 impl Said {
@@ -211,7 +215,11 @@ impl fmt::Display for Signer {
             Self::Unreadable { unreadable, fingerprint } => {
                 write!(f, "a certificate that cannot be read ({unreadable}), SHA-256 {fingerprint}")
             }
-            Self::Digest { hash, digest } => write!(f, "the certificate whose {hash} is {digest}"),
+            Self::Digest { hash, digest } => {
+                let known = Suite::from_seen_hash(hash).map(Suite::hash_name);
+                let name = known.unwrap_or(hash);
+                write!(f, "the certificate whose {name} is {digest}")
+            }
         }
     }
 }

@@ -186,7 +186,7 @@ fn a_copy_has_the_allowed_fields_and_nothing_of_the_others() {
         assert!(text.contains(&format!("<ofd:CustomData Name=\"{name}\">{value}<")), "{name}");
         assert!(text.contains(&format!("<lic:{name}><ofd:ObjectRef")), "{name}");
     }
-    assert!(text.contains("仅供天津市交通运输委员会（示例）使用；用途：办理道路运输经营许可；"));
+    assert!(text.contains("仅供「天津市交通运输委员会（示例）」使用；用途：「办理道路运输经营许可」；"));
     assert!(!text.contains("Seal.esl"), "the authority's seal is not drawn");
 }
 

@@ -43,6 +43,9 @@ impl<'a> List<'a> {
             let ids = earlier.stamps.iter().map(|stamp| stamp.id.as_str()).chain([one.id.as_str()]);
             highest = ids.map(number).fold(highest, u32::max);
         }
+        if highest > MAX_NUMBER {
+            return Err(WriteError::Edit(entry.clone()));
+        }
         let text = package.get(entry).and_then(|bytes| std::str::from_utf8(bytes).ok());
         Ok(Self { text, highest, limits, length: listed.len() })
     }
@@ -109,11 +112,13 @@ fn prefix(end_tag: &str) -> &str {
     name.find(':').and_then(|colon| name.get(..=colon)).unwrap_or_default()
 }
 
-/// The digits at the end of an identifier.
+/// Highest number after which others may follow.
+const MAX_NUMBER: u32 = u32::MAX / 2;
+
+/// The digits at the end of an identifier; one beyond all numbers counts as the highest.
 fn number(id: &str) -> u32 {
     let digits = id.trim_start_matches(|c: char| !c.is_ascii_digit());
-    // Room for the numbers that follow, whatever a foreign file claims.
-    digits.parse().unwrap_or(0_u32).min(u32::MAX / 2)
+    if digits.is_empty() { 0 } else { digits.parse().unwrap_or(u32::MAX) }
 }
 
 pub fn escape_path(entry: &str) -> String {

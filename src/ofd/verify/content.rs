@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::{COVERAGE, File, METHOD, REFERENCES, names, words};
 use crate::ofd::package::Document;
 use crate::ofd::signature::{CheckMethod, Listed, Signature};
+use crate::ofd::xml;
 use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{Coverage, NotCovered};
 
-impl File<'_> {
+impl<'a> File<'a> {
     /// Whether what the signature names is unchanged, and whether that is the whole document.
     pub(super) fn content(
         &self,
@@ -74,7 +75,7 @@ impl File<'_> {
         document: &Document,
         listed: &Listed,
         value: Option<&str>,
-        covered: &BTreeSet<&str>,
+        covered: &BTreeSet<&'a str>,
     ) -> (Coverage, Check) {
         let open: Vec<&str> = self.package.names().filter(|name| !covered.contains(name)).collect();
         let own = |name: &str| self.machinery.get(name) == Some(&listed.id);
@@ -121,10 +122,16 @@ impl File<'_> {
 
     /// Whether an entry is a signature that no list names: no signature covers the list, so a line of
     /// it can be taken out, and with it a signature that a later one vouches for.
-    fn is_unlisted(&self, name: &str) -> bool {
-        let text = || std::str::from_utf8(self.package.get(name)?).ok();
-        !self.read.contains_key(name)
-            && text().is_some_and(|text| text.contains("SignedInfo"))
-            && self.package.part(name, "Signature").is_ok()
+    fn is_unlisted(&self, name: &'a str) -> bool {
+        if let Some(known) = self.unlisted.borrow().get(name) {
+            return *known;
+        }
+        let root = || self.package.get(name).and_then(xml::root_name);
+        // An XML signature of another kind (RFC 3275) has the same name and not the same parts.
+        let unlisted = !self.read.contains_key(name)
+            && root().as_deref() == Some("Signature")
+            && Signature::read(self.package, name).is_ok();
+        self.unlisted.borrow_mut().insert(name, unlisted);
+        unlisted
     }
 }

@@ -54,21 +54,23 @@ const LICENCE: &str = ".licence.json";
 
 /// Verifies an OFD: each of its signatures, and a sealed licence that it carries.
 pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits: &Limits) -> Report {
-    let report = |seal, signatures, licence: Option<Report>| {
+    let name = file;
+    let report = |seal, signatures, licence: Option<Report>, copy| {
         let (status, licence) = licence.map_or((None, None), |report| (report.status, report.licence));
-        Report::of(file, ask.at, Parts { kind: "ofd", seal, signatures, status, licence })
+        let parts = Parts { kind: "ofd", seal, signatures, status, licence, copy };
+        Report::of(name, bytes, ask.at, parts)
     };
     let package = match Package::open(bytes, limits) {
         Ok(package) => package,
         Err(why @ OfdError::Encrypted(_)) => {
             let check = Check::not_checked(ENCRYPTION, SubIndication::SignedDataNotFound, why.to_string());
-            return report(SealVerdict::of(vec![check]), Vec::new(), None);
+            return report(SealVerdict::of(vec![check]), Vec::new(), None, None);
         }
         Err(why) => {
             let failed = Check::failed(PACKAGE, SubIndication::FormatFailure, why.to_string());
             let checks =
                 vec![failed, Check::skipped(STRUCTURE, PACKAGE), Check::skipped(SIGNATURES, PACKAGE)];
-            return report(SealVerdict::of(checks), Vec::new(), None);
+            return report(SealVerdict::of(checks), Vec::new(), None, None);
         }
     };
     let mut checks = vec![Check::ok(PACKAGE)];
@@ -77,17 +79,15 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
         Err(why) => {
             checks.push(Check::failed(STRUCTURE, SubIndication::FormatFailure, why));
             checks.push(Check::skipped(SIGNATURES, STRUCTURE));
-            return report(SealVerdict::of(checks), Vec::new(), None);
+            return report(SealVerdict::of(checks), Vec::new(), None, None);
         }
     };
     checks.push(Check::ok(STRUCTURE));
-    let lists: Result<Vec<Vec<Listed>>, OfdError> =
-        documents.iter().map(|document| signature::list(&package, document)).collect();
-    let lists = match lists {
+    let lists = match lists(&package, &documents) {
         Ok(lists) => lists,
         Err(why) => {
             checks.push(Check::failed(SIGNATURES, SubIndication::FormatFailure, why.to_string()));
-            return report(SealVerdict::of(checks), Vec::new(), None);
+            return report(SealVerdict::of(checks), Vec::new(), None, None);
         }
     };
     checks.push(signed(&lists));
@@ -107,8 +107,7 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
             ..licence.seal.clone()
         });
     }
-    let report = report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence));
-    Report { copy: page.copy, ..report }
+    report(SealVerdict::of(checks), signatures, attached.map(|(_, licence)| licence), page.copy)
 }
 
 /// The documents; every part that a reader could take for XML reads in one way, whether it is looked
@@ -135,6 +134,24 @@ fn structure(package: &Package) -> Result<Vec<Document>, String> {
         }
     }
     Ok(documents)
+}
+
+/// The lists of all documents; the limit on signatures holds for them together, and no two documents
+/// have one list.
+fn lists(package: &Package, documents: &[Document]) -> Result<Vec<Vec<Listed>>, OfdError> {
+    let mut lists: Vec<Vec<Listed>> = Vec::with_capacity(documents.len());
+    for (number, document) in documents.iter().enumerate() {
+        let same = |other: &Document| other.signatures.is_some() && other.signatures == document.signatures;
+        if let Some(list) = documents.iter().take(number).find_map(|other| same(other).then_some(&other.root))
+        {
+            return Err(OfdError::DocumentTwice(list.clone()));
+        }
+        lists.push(signature::list(package, document)?);
+        if lists.iter().map(Vec::len).sum::<usize>() > package.limits().signatures {
+            return Err(OfdError::TooManySignatures(package.limits().signatures));
+        }
+    }
+    Ok(lists)
 }
 
 /// Every document must be signed, or nothing is known of it.
@@ -181,8 +198,10 @@ struct File<'a> {
     read: BTreeMap<String, Result<Signature, OfdError>>,
     /// Digests of entries, each computed once.
     digests: RefCell<HashMap<(Suite, &'a str), Digest>>,
-    /// What a document, by its root, is made of.
-    made_of: RefCell<BTreeMap<String, Rc<BTreeSet<&'a str>>>>,
+    /// Whether an entry is a signature that no list names.
+    unlisted: RefCell<HashMap<&'a str, bool>>,
+    /// What a document, by its number, is made of.
+    made_of: RefCell<BTreeMap<usize, Rc<BTreeSet<&'a str>>>>,
 }
 
 impl<'a> File<'a> {
@@ -207,6 +226,7 @@ impl<'a> File<'a> {
             machinery,
             read: all,
             digests: RefCell::default(),
+            unlisted: RefCell::default(),
             made_of: RefCell::default(),
         }
     }
@@ -223,17 +243,17 @@ impl<'a> File<'a> {
 
     fn made_of(&self, document: &Document) -> Rc<BTreeSet<&'a str>> {
         let mut known = self.made_of.borrow_mut();
-        let found = known.entry(document.root.clone());
+        let found = known.entry(document.number());
         Rc::clone(found.or_insert_with(|| Rc::new(self.package.reachable(document))))
     }
 
     /// Everything about one signature.
     fn signature(&self, document: &Document, listed: &Listed) -> SealVerdict {
-        let kind = match listed.kind {
+        let mut kind = match listed.kind {
             Kind::Seal => "seal",
             Kind::Sign => "sign",
         };
-        let named = |verdict| SealVerdict { id: Some(listed.id.clone()), kind: Some(kind), ..verdict };
+        let named = |kind, verdict| SealVerdict { id: Some(listed.id.clone()), kind: Some(kind), ..verdict };
         let missing = || Err(OfdError::Missing(listed.entry.clone()));
         let read = self.read.get(&listed.entry).cloned().unwrap_or_else(missing);
         let value = |found: &Signature| {
@@ -248,17 +268,19 @@ impl<'a> File<'a> {
             Err(why) => {
                 let failed = Check::failed(FORMAT, SubIndication::FormatFailure, why.to_string());
                 let rest = [METHOD, REFERENCES, COVERAGE].map(|name| Check::skipped(name, FORMAT));
-                return named(SealVerdict::of([failed].into_iter().chain(rest).collect()));
+                return named(kind, SealVerdict::of([failed].into_iter().chain(rest).collect()));
             }
         };
         let mut checks = vec![Check::ok(FORMAT)];
         let coverage = self.content(document, listed, &found, &mut checks);
+        // The list says which kind it is, and is under no signature: what it is, its value says.
         let verdict = if listed.kind == Kind::Seal || Stamp::from_der(value).is_ok() {
+            kind = "seal";
             self.sealed(document, listed, &found, value, checks)
         } else {
             self.plain(listed, &found, value, checks)
         };
-        SealVerdict { coverage, ..named(verdict) }
+        SealVerdict { coverage, ..named(kind, verdict) }
     }
 }
 

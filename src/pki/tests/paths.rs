@@ -132,6 +132,25 @@ fn a_revoked_certificate_is_refused_from_its_revocation_on() {
 }
 
 #[test]
+fn an_anchor_needs_no_list_but_one_that_revokes_it_counts() {
+    let world = World::new(Suite::Sm2Sm3);
+    let leaf = world.leaf(&world.root);
+    let entry = issue::Revocation { certificate: &leaf, at: NOW, reason: RevocationReason::KeyCompromise };
+    let list = [world.root.crl(&[entry], 7, NOW, NOW.plus_secs(DAY)).unwrap()];
+    let alone = Anchors::new(vec![leaf.clone()]);
+    let both = Anchors::new(vec![leaf.clone(), world.root.certificate().clone()]);
+    let rule = |anchors, crls| {
+        let terms = Terms::strict(NOW.plus_secs(1), Usage::Sign);
+        validate(&leaf, &[], anchors, crls, &terms).err().map(|why| why.rule())
+    };
+    assert_eq!(rule(&alone, &[]), None);
+    assert_eq!(rule(&both, &[]), None);
+    assert_eq!(rule(&both, &list), Some("path.revoked"));
+    // Nobody known signed the list.
+    assert_eq!(rule(&alone, &list), None);
+}
+
+#[test]
 fn revocation_lists_must_be_there_fresh_and_signed() {
     let world = World::new(Suite::P256Sha256);
     let leaf = world.leaf(&world.root);

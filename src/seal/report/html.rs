@@ -24,7 +24,8 @@ border-bottom:1px solid #ddd;overflow-wrap:anywhere}th{font-weight:600;white-spa
 .mark{white-space:nowrap;font-weight:600}.mark.ok{color:#1b7f3b}.mark.failed{color:#b3261e}.mark.open{color:#b26a00}
 .en,.rule{color:#555}.rule{font-size:.88em}.picture{float:right;max-width:42mm;max-height:42mm;margin:0 0 .5em 1em}
 code{font-size:.9em;overflow-wrap:anywhere}.next{font-weight:600}footer{margin-top:2em;color:#555;font-size:.85em}
-@media print{body{margin:0;max-width:none;font-size:11pt}.verdict{background:none}tr,.verdict{break-inside:avoid}section{break-before:page}}
+.anchor{border:1px solid #1b7f3b;color:#1b7f3b;border-radius:.3em;padding:0 .3em;font-size:.85em;white-space:nowrap}
+@page{margin:18mm 16mm}@media print{h2,h3{break-after:avoid}body{margin:0;max-width:none;font-size:11pt}.verdict{background:none}tr,.verdict{break-inside:avoid}section{break-before:page}}
 ";
 
 /// One report as a page.
@@ -53,15 +54,15 @@ pub fn summary_page(title: &str, reports: &[Report], unreadable: &[(String, Stri
         }
         h2 { "文件 " span.en { "Files" } }
         table {
-            @for (at, report) in reports.iter().enumerate() {
+            @for (file, why) in unreadable {
+                tr { td.mark.failed { "无法读取 not readable" } td { (printable(file)) } td { (printable(why)) } }
+            }
+            @for (at, report) in worst_first(reports) {
                 tr {
                     td.mark.(class(report.verdict.indication)) { (word(report.verdict.indication)) }
                     td { a href={ "#file-" (at) } { (printable(&report.file)) } }
                     td { (printable(&report.summary.zh)) br; span.en { (printable(&report.summary.en)) } }
                 }
-            }
-            @for (file, why) in unreadable {
-                tr { td.mark.failed { "无法读取 not readable" } td { (printable(file)) } td { (printable(why)) } }
             }
         }
         @for (at, report) in reports.iter().enumerate() {
@@ -69,6 +70,17 @@ pub fn summary_page(title: &str, reports: &[Report], unreadable: &[(String, Stri
         }
     };
     frame("批量核验汇总 Verification summary", &body)
+}
+
+/// Failed ones before those not decided, and these before those that passed.
+fn worst_first(reports: &[Report]) -> Vec<(usize, &Report)> {
+    let mut all: Vec<(usize, &Report)> = reports.iter().enumerate().collect();
+    all.sort_by_key(|(_, report)| match report.verdict.indication {
+        Indication::TotalFailed => 0,
+        Indication::Indeterminate => 1,
+        Indication::TotalPassed => 2,
+    });
+    all
 }
 
 fn frame(title: &str, body: &Markup) -> String {
@@ -84,6 +96,7 @@ fn frame(title: &str, body: &Markup) -> String {
             body {
                 (body)
                 footer {
+                    p { "licence-node " (env!("CARGO_PKG_VERSION")) }
                     p { "核验在本机离线完成；未完成的检查不视为通过。用语依据 ETSI EN 319 102-1，检查项依据各行所列规则。" }
                     p.en { "Verified offline. A check that could not run is never counted as passed. Verdicts in the words of ETSI EN 319 102-1." }
                 }
@@ -98,6 +111,10 @@ fn one(report: &Report) -> Markup {
         div.verdict.(class(report.verdict.indication)) {
             p { b { (printable(&report.summary.zh)) } }
             p.en { (printable(&report.summary.en)) }
+            @if let Some(note) = &report.note {
+                p.next { "注意：" (printable(&note.zh)) }
+                p.en { "Note: " (printable(&note.en)) }
+            }
             @if let Some(step) = &report.next_step {
                 p.next { "下一步：" (printable(&step.zh)) }
                 p.en { "Next: " (printable(&step.en)) }
@@ -105,18 +122,20 @@ fn one(report: &Report) -> Markup {
         }
         table {
             tr { th { "文件 File" } td { (printable(&report.file)) } }
+            tr { th { "SHA-256" } td { code { (report.sha256) } } }
             tr { th { "核验时刻 Judged at" } td { (time(report.at)) } }
             tr { th { "结论 Verdict" } td { (verdict(&report.verdict)) } }
         }
+        @let proved = report.seal.verdict.passed();
+        @if let Some(found) = &report.copy { (copy(found)) }
+        @if let Some(found) = &report.licence { (licence(found, proved)) }
+        @if let Some(found) = &report.status { (status(found, proved)) }
         h2 { "印章 " span.en { "Seal" } ": " (verdict(&report.seal.verdict)) }
         (seal(&report.seal))
         @for signature in &report.signatures {
             h2 { (kind(signature)) ": " (verdict(&signature.verdict)) }
             (seal(signature))
         }
-        @if let Some(found) = &report.status { (status(found)) }
-        @if let Some(found) = &report.copy { (copy(found)) }
-        @if let Some(found) = &report.licence { (licence(found)) }
     }
 }
 
@@ -246,7 +265,7 @@ fn chain(zh: &str, en: &str, links: &[ChainLink]) -> Markup {
             table {
                 @for link in links {
                     tr {
-                        td { (printable(&link.subject)) @if link.anchor { " " b { "信任锚 anchor" } } }
+                        td { (printable(&link.subject)) @if link.anchor { " " span.anchor { "信任锚 anchor" } } }
                         td { (time(link.not_before)) " – " (time(link.not_after)) }
                         td { code { (link.serial) } }
                     }
@@ -256,9 +275,14 @@ fn chain(zh: &str, en: &str, links: &[ChainLink]) -> Markup {
     }
 }
 
-fn status(found: &StatusVerdict) -> Markup {
+/// What is said under a seal that does not hold is only what the file claims.
+fn unproved(proved: bool) -> Markup {
+    html! { @if !proved { " " span.mark.open { "未经核实 not proved" } } }
+}
+
+fn status(found: &StatusVerdict, proved: bool) -> Markup {
     html! {
-        h2 { "证照状态 " span.en { "Licence status" } ": " (verdict(&found.verdict)) }
+        h2 { "证照状态 " span.en { "Licence status" } ": " (verdict(&found.verdict)) (unproved(proved)) }
         @if let Some(state) = &found.state {
             p {
                 b { (printable(&state.zh)) } " " span.en { (printable(&state.en)) }
@@ -271,9 +295,9 @@ fn status(found: &StatusVerdict) -> Markup {
     }
 }
 
-fn licence(found: &LicenceFacts) -> Markup {
+fn licence(found: &LicenceFacts, proved: bool) -> Markup {
     html! {
-        h2 { "证照内容 " span.en { "Licence" } }
+        h2 { "证照内容 " span.en { "Licence" } (unproved(proved)) }
         table {
             tr { th { "证照标识 Identifier" } td { code { (printable(&found.identifier)) } } }
             tr { th { "颁发机构代码 Issuer" } td { (printable(&found.issuer)) } }
@@ -293,12 +317,9 @@ fn value(text: &str) -> String {
     if text.chars().count() > 400 { text.chars().take(399).chain("…".chars()).collect() } else { text }
 }
 
+/// People read local time; the JSON has UTC.
 fn time(at: crate::time::Timestamp) -> String {
-    // People read local time; the JSON has UTC.
-    let local = at.plus_secs(8 * 3600).rfc3339();
-    let (day, clock) = local.split_once('T').unwrap_or((local.as_str(), ""));
-    let clock = clock.split('.').next().unwrap_or_default();
-    format!("{day} {clock} (+08:00)")
+    format!("{} (+08:00)", at.shanghai())
 }
 
 fn verdict(verdict: &Verdict) -> Markup {

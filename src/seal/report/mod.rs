@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use super::check::{Check, Indication, Outcome, SubIndication, conclude};
 use super::ses;
+use crate::crypto::{Suite, sha256};
 use crate::pki::Certificate;
 use crate::time::Timestamp;
 
@@ -37,6 +38,8 @@ const MAX_SHOWN_PICTURE: usize = 256 * 1024;
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub file: String,
+    /// Of the file's bytes, hexadecimal: which file the report is about, whatever it is called.
+    pub sha256: String,
     /// `licence`, `seal`, `stamp` or `ofd`.
     pub kind: &'static str,
     /// The moment for which the report speaks.
@@ -45,6 +48,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// One sentence for a clerk.
     pub summary: Sentence,
+    /// What must be read beside the verdict: a seal that is none in the law's sense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Sentence>,
     /// Unless passed: what to do now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_step: Option<Sentence>,
@@ -295,6 +301,7 @@ impl SealVerdict {
     /// Adds what came of a seal that stands alone.
     pub fn with_seal(self, found: &ses::SealVerdict) -> Self {
         Self {
+            suite: found.seal.as_ref().and_then(ses::Seal::suite).map(Suite::name),
             seal: found.seal.as_ref().map(SealFacts::of),
             maker_chain: ChainLink::all(&found.maker_chain),
             ..self
@@ -307,7 +314,7 @@ impl SealVerdict {
         Self {
             signing_time: found.signing_time,
             time_proof: found.signing_time.map(|_| words::time_proof(&found.time_proof)),
-            suite: stamp.and_then(ses::Stamp::suite).map(crate::crypto::Suite::name),
+            suite: stamp.and_then(ses::Stamp::suite).map(Suite::name),
             seal: stamp.map(|stamp| SealFacts::of(&stamp.seal)),
             signer_chain: ChainLink::all(&found.signer_chain),
             maker_chain: ChainLink::all(&found.maker_chain),
@@ -361,28 +368,32 @@ pub struct Parts {
     pub signatures: Vec<SealVerdict>,
     pub status: Option<StatusVerdict>,
     pub licence: Option<LicenceFacts>,
+    pub copy: Option<CopyFacts>,
 }
 
 impl Report {
-    /// Adds up the verdicts and puts them into words.
-    pub fn of(file: &str, at: Timestamp, parts: Parts) -> Self {
-        let Parts { kind, mut seal, signatures, status, licence } = parts;
+    /// Adds up the verdicts on a file of these bytes and puts them into words.
+    pub fn of(file: &str, bytes: &[u8], at: Timestamp, parts: Parts) -> Self {
+        let Parts { kind, mut seal, signatures, status, licence, copy } = parts;
         seal.verdict = signatures.iter().fold(seal.verdict, |worst, one| worst.and(one.verdict));
         let verdict = status.as_ref().map_or(seal.verdict, |status| seal.verdict.and(status.verdict));
         let mut report = Self {
             file: file.to_owned(),
+            sha256: hex::encode(sha256(&[bytes])),
             kind,
             at,
             verdict,
             summary: Sentence { en: String::new(), zh: String::new() },
+            note: None,
             next_step: None,
             seal,
             signatures,
             status,
             licence,
-            copy: None,
+            copy,
         };
         report.summary = words::summary(&report);
+        report.note = words::note(&report);
         report.next_step = report.deciding_check().map(next_step);
         report
     }
@@ -397,6 +408,12 @@ impl Report {
     /// The checks that did not pass.
     pub fn open_checks(&self) -> impl Iterator<Item = &Check> {
         self.checks().filter(|check| check.outcome != Outcome::Ok)
+    }
+
+    /// Whether a signature is of the suite that is for tests: such a seal is no 电子印章.
+    pub fn is_for_tests(&self) -> bool {
+        let tests = Some(Suite::P256Sha256.name());
+        self.seal.suite == tests || self.signatures.iter().any(|one| one.suite == tests)
     }
 
     /// The check that the verdict hangs on, unless it is passed.
@@ -415,6 +432,10 @@ impl Report {
 fn unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}')
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}')
+        || matches!(c, '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
+        || matches!(c, '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Text from a file, fit to be shown.

@@ -25,6 +25,10 @@ impl Report {
             format!("{}: {}", self.file, self.summary.en),
             format!("{}: {}", self.file, self.summary.zh),
         ];
+        if let Some(note) = &self.note {
+            lines.push(format!("  note: {} {}", note.en, note.zh));
+        }
+        lines.push(format!("  sha256 {}", self.sha256));
         if let Some(step) = &self.next_step {
             lines.push(format!("  next: {}", step.en));
             lines.push(format!("  下一步：{}", step.zh));
@@ -42,12 +46,15 @@ impl Report {
             lines.push(format!("{kind} {id}: {}", verdict(&signature.verdict)));
             seal(signature, &mut lines);
         }
+        let proved = self.seal.verdict.passed();
+        let unproved = if proved { "" } else { " — not proved, the seal does not hold 未经核实" };
         if let Some(status) = &self.status {
             let state =
                 status.state.as_ref().map_or(String::new(), |state| format!(", {} {}", state.en, state.zh));
-            lines.push(format!("Status 状态: {}{state}", verdict(&status.verdict)));
+            lines.push(format!("Status 状态: {}{state}{unproved}", verdict(&status.verdict)));
             if let (Some(at), Some(by)) = (status.as_of, &status.said_by) {
-                lines.push(format!("  as of {at}, said by the node of region {by}"));
+                let at = at.shanghai();
+                lines.push(format!("  as of {at} +08:00, said by the node of region {by}"));
             }
             lines.extend(status.checks.iter().map(check));
         }
@@ -57,7 +64,7 @@ impl Report {
             lines.push(format!("  for 用途: {}; until 有效期至 {until}", copy.purpose));
         }
         if let Some(licence) = &self.licence {
-            lines.push(format!("Licence 证照: {}", licence.identifier));
+            lines.push(format!("Licence 证照: {}{unproved}", licence.identifier));
             for field in &licence.fields {
                 lines.push(format!(
                     "  {} ({}): {}",
@@ -77,13 +84,17 @@ fn seal(found: &SealVerdict, lines: &mut Vec<String>) {
     if let Some(seal) = &found.seal {
         lines.push(format!(
             "  {} (esID {}, version {}), in force {} to {}",
-            seal.name, seal.es_id, seal.version, seal.valid_from, seal.valid_until
+            seal.name,
+            seal.es_id,
+            seal.version,
+            seal.valid_from.shanghai(),
+            seal.valid_until.shanghai()
         ));
     }
     if let Some(time) = found.signing_time {
         let proof =
             found.time_proof.as_ref().map_or(String::new(), |proof| format!(" ({} {})", proof.en, proof.zh));
-        lines.push(format!("  time of sealing 签章时间: {time}{proof}"));
+        lines.push(format!("  time of sealing 签章时间: {} +08:00{proof}", time.shanghai()));
     }
     if let Some(voice) = &found.voice {
         lines.push(format!("  {} / {}", voice.en, voice.zh));
@@ -93,6 +104,12 @@ fn seal(found: &SealVerdict, lines: &mut Vec<String>) {
         if !chain.is_empty() {
             lines.push(format!("  {name}: {}", chain.iter().map(link).collect::<Vec<_>>().join(" ← ")));
         }
+    }
+    let straddling = found.places.iter().filter(|place| place.clip.is_some()).count();
+    let pages: Vec<String> = found.places.iter().filter_map(|place| Some(place.page?.to_string())).collect();
+    if !pages.is_empty() {
+        let how = if straddling > 1 { " straddling 骑缝" } else { "" };
+        lines.push(format!("  on page 页: {}{how}", pages.join(", ")));
     }
     if let Some(coverage) = &found.coverage {
         lines.push(format!("  covers 覆盖: {} of {} parts", coverage.covered, coverage.parts));

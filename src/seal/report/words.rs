@@ -21,8 +21,29 @@ pub fn time_proof(proof: &TimeProof) -> Sentence {
     }
 }
 
-/// One sentence for a clerk: the verdict, and for anything but a pass what it hangs on.
+/// One sentence for a clerk: the verdict, and for anything but a pass what it hangs on; and what an
+/// annotated copy may be used for.
 pub(super) fn summary(report: &Report) -> Sentence {
+    let mut said = verdict(report);
+    if let (true, Some(copy)) = (report.verdict.passed(), &report.copy) {
+        let until = copy.expires.map_or_else(|| "-".to_owned(), |until| until.shanghai());
+        said.en = format!("{}; an annotated copy, for use until {until}: {}", said.en, copy.purpose);
+        said.zh = format!("{}（加注件，用途：{}，使用期限至 {until}）", said.zh, copy.purpose);
+    }
+    said
+}
+
+/// What must be read beside the verdict.
+pub(super) fn note(report: &Report) -> Option<Sentence> {
+    report.is_for_tests().then(|| {
+        sentence(
+            "suite p256-sha256, for tests and cities without SM2: this is not an electronic seal",
+            "所用算法 p256-sha256 仅供试用，不是电子印章",
+        )
+    })
+}
+
+fn verdict(report: &Report) -> Sentence {
     use Indication::{Indeterminate, TotalFailed, TotalPassed};
     let check = report.deciding_check();
     let (name, why) =
@@ -54,11 +75,11 @@ pub(super) fn summary(report: &Report) -> Sentence {
             sentence(format!("the seal is good, but {why}"), format!("印章有效，但证照状态：{zh}"))
         }
         (TotalFailed, _) | (_, Some(TotalFailed)) => sentence(
-            format!("NOT valid: {name} ({label_en}): {why}"),
+            format!("NOT valid: the check \"{label_en}\" ({name}) failed: {why}"),
             format!("无效：「{label_zh}」未通过{because}"),
         ),
         (Indeterminate, _) => sentence(
-            format!("not decided: {name} ({label_en}): {why}"),
+            format!("not decided: the check \"{label_en}\" ({name}) could not be made: {why}"),
             format!("无法判定：「{label_zh}」未能核验{because}"),
         ),
     }
@@ -127,8 +148,16 @@ fn by_check(check: &Check) -> Option<Sentence> {
             "请向颁发地节点查询最新的证照状态。",
         ),
         ("status", true) => sentence(
-            "The licence is not in force. Do not accept it; ask its holder for the one that replaced it.",
-            "证照目前不具有效力。不要采信，请持证人提供现行有效的证照。",
+            "The licence is not in force. Do not accept it; ask the issuing authority where the reason is unclear.",
+            "证照目前不具有效力。不要采信；如有疑问，请向颁发机构核实。",
+        ),
+        ("disclosures", true) => sentence(
+            "The shown fields are not what was sealed. Do not accept it; fetch the licence again from its issuing city.",
+            "所示字段与签章时不一致。不要采信，请向颁发地重新获取证照。",
+        ),
+        ("plainSignature", false) => sentence(
+            "The file does not say who signed. Lay the signer's own certificate, from a source you trust, into the trust folder and verify again.",
+            "文件未附签名人证书。请从可信渠道取得签名人证书，放入信任目录后重新核验。",
         ),
         ("sealFile", true) => sentence(
             "The seal laid beside the signature is not the one that was used. Do not accept the file.",

@@ -1,7 +1,7 @@
 //! Writing: a V4 seal, and a V4 stamp from its parts.
 
 use super::parse::{CertList, Picture, Stamp};
-use super::{At, MAX_CERTS, MAX_OWN_PICTURE, SesError};
+use super::{At, MAX_CERTS, MAX_PICTURE, SesError};
 use crate::crypto::{Digest, Signature, Signer, Suite};
 use crate::pki::asn1::{
     self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, bit_string, explicit,
@@ -100,7 +100,7 @@ fn seal_info(spec: &SealSpec) -> Result<Vec<u8>, SesError> {
     if spec.name.is_empty() || spec.name.contains(char::is_control) {
         return Err(SesError::Unwritable("the name is empty or has control characters"));
     }
-    if spec.picture.data.is_empty() || spec.picture.data.len() > MAX_OWN_PICTURE {
+    if spec.picture.data.is_empty() || spec.picture.data.len() > MAX_PICTURE {
         return Err(SesError::TooLong("the picture"));
     }
     let header =

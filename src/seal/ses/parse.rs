@@ -201,6 +201,11 @@ impl Seal {
         })
     }
 
+    /// The suite of the maker's signature.
+    pub fn suite(&self) -> Option<Suite> {
+        Suite::from_seen_signature_oid(&self.algorithm)
+    }
+
     /// Whether header and structure are those of one known version.
     pub fn check_version(&self) -> Result<(), SesError> {
         if self.header_id != "ES" {

@@ -88,9 +88,6 @@ const STRUCTURE: &[(&str, &str, Change)] = &[
     ("a list of attachments that is not there", "leads to no entry", |parts| {
         drop(parts.remove("Doc_0/Attachs/Attachments.xml"));
     }),
-    ("an attachment that is not there", "leads to no entry", |parts| {
-        drop(parts.remove("Doc_0/Attachs/note.txt"));
-    }),
     ("a list of attachments that is something else", "element Attachments", |parts| {
         set(parts, "Doc_0/Attachs/Attachments.xml", "<ofd:Pages/>");
     }),
