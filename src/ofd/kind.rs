@@ -68,12 +68,13 @@ impl FileKind {
 
     /// Verifies `bytes` as this kind of file; `name` is how the report calls it.
     pub fn verify(self, name: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits: &Limits) -> Report {
-        match self {
+        let report = match self {
             Self::Licence => verify_licence(name, bytes, trust, ask),
             Self::Seal => verify_seal(name, bytes, trust, ask),
             Self::Stamp => verify_stamp(name, bytes, trust, ask),
             Self::Ofd => verify_ofd(name, bytes, trust, ask, limits),
-        }
+        };
+        report.about(bytes)
     }
 }
 

@@ -7,6 +7,8 @@
 
 use std::io::{Cursor, Write};
 
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use quick_xml::escape::escape;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -252,15 +254,15 @@ fn fonts() -> String {
     )
 }
 
-/// Whether data shrink so much that a reader takes them for a bomb: a large blank picture does. They
-/// are stored as they are.
-fn is_bomb(data: &[u8]) -> bool {
-    if data.len() <= RATIO_FLOOR {
-        return false;
-    }
-    let mut counted = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-    let packed = counted.write_all(data).and_then(|()| counted.finish());
-    packed.is_ok_and(|packed| data.len() / Limits::default().ratio >= packed.len())
+/// How an entry is packed: stored where it hardly shrinks, since every reader unpacks it again, and where
+/// it shrinks so much that a reader takes it for a bomb, as a large blank picture does.
+fn method(data: &[u8]) -> std::io::Result<CompressionMethod> {
+    let mut counted = DeflateEncoder::new(Vec::new(), Compression::default());
+    counted.write_all(data)?;
+    let packed = counted.finish()?.len();
+    let hardly = packed >= data.len() - data.len() / 8;
+    let bomb = data.len() > RATIO_FLOOR && data.len() / Limits::default().ratio >= packed;
+    Ok(if hardly || bomb { CompressionMethod::Stored } else { CompressionMethod::Deflated })
 }
 
 /// Packs entries, by name and content, into a ZIP.
@@ -269,7 +271,7 @@ pub fn pack<'a>(entries: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Resul
     let broken = |why: &dyn std::fmt::Display| WriteError::Zip(why.to_string());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, data) in entries {
-        let method = if is_bomb(data) { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+        let method = method(data).map_err(|why| broken(&why))?;
         zip.start_file(name, options.compression_method(method)).map_err(|why| broken(&why))?;
         zip.write_all(data).map_err(|why| broken(&why))?;
     }

@@ -42,26 +42,26 @@ pub struct Ask<'a> {
 pub fn verify_seal(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let found = ses::check_seal(bytes, trust.for_seals(), ask.at);
     let seal = SealVerdict::of(found.checks.clone()).with_seal(&found);
-    alone(file, bytes, "seal", seal, ask)
+    alone(file, "seal", seal, ask)
 }
 
 /// Verifies a stamp whose document is not at hand: all but `dataHash`.
 pub fn verify_stamp(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let found = ses::check_stamp(bytes, Protected::Absent, trust.for_seals(), ask.at);
     let seal = SealVerdict::of(found.checks.clone()).with_stamp(&found);
-    alone(file, bytes, "stamp", seal, ask)
+    alone(file, "stamp", seal, ask)
 }
 
-fn alone(file: &str, bytes: &[u8], kind: &'static str, seal: SealVerdict, ask: &Ask<'_>) -> Report {
+fn alone(file: &str, kind: &'static str, seal: SealVerdict, ask: &Ask<'_>) -> Report {
     let parts = Parts { kind, seal, signatures: Vec::new(), status: None, licence: None, copy: None };
-    Report::of(file, bytes, ask.at, parts)
+    Report::of(file, ask.at, parts)
 }
 
 /// Verifies a sealed licence, and its status unless the seal alone is asked for.
 pub fn verify_licence(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>) -> Report {
     let report = |seal, status, licence| {
         let parts = Parts { kind: "licence", seal, signatures: Vec::new(), status, licence, copy: None };
-        Report::of(file, bytes, ask.at, parts)
+        Report::of(file, ask.at, parts)
     };
     let licence = match SealedLicence::parse(bytes) {
         Ok(licence) => licence,

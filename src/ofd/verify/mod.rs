@@ -58,7 +58,7 @@ pub fn verify_ofd(file: &str, bytes: &[u8], trust: &Trust, ask: &Ask<'_>, limits
     let report = |seal, signatures, licence: Option<Report>, copy| {
         let (status, licence) = licence.map_or((None, None), |report| (report.status, report.licence));
         let parts = Parts { kind: "ofd", seal, signatures, status, licence, copy };
-        Report::of(name, bytes, ask.at, parts)
+        Report::of(name, ask.at, parts)
     };
     let package = match Package::open(bytes, limits) {
         Ok(package) => package,

@@ -3,6 +3,8 @@
 //! Everything is in the page: no script, no font, no address outside. All text from the file goes
 //! through the template's escaping; a seal's picture is shown by `<img>`, where nothing in it can run.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
@@ -122,7 +124,7 @@ fn one(report: &Report) -> Markup {
         }
         table {
             tr { th { "文件 File" } td { (printable(&report.file)) } }
-            tr { th { "SHA-256" } td { code { (report.sha256) } } }
+            @if let Some(digest) = &report.sha256 { tr { th { "SHA-256" } td { code { (digest) } } } }
             tr { th { "核验时刻 Judged at" } td { (time(report.at)) } }
             tr { th { "结论 Verdict" } td { (verdict(&report.verdict)) } }
         }
@@ -217,7 +219,7 @@ fn picture(picture: &PictureFacts) -> Markup {
     };
     html! {
         @if let Some(data) = &picture.data {
-            img.picture alt="印章图样 seal picture" src={ "data:" (media) ";base64," (data) };
+            img.picture alt="印章图样 seal picture" src={ "data:" (media) ";base64," (STANDARD.encode(data)) };
         }
     }
 }

@@ -39,7 +39,8 @@ const MAX_SHOWN_PICTURE: usize = 256 * 1024;
 pub struct Report {
     pub file: String,
     /// Of the file's bytes, hexadecimal: which file the report is about, whatever it is called.
-    pub sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// `licence`, `seal`, `stamp` or `ofd`.
     pub kind: &'static str,
     /// The moment for which the report speaks.
@@ -195,9 +196,9 @@ pub struct PictureFacts {
     pub kind: String,
     pub width_mm: u32,
     pub height_mm: u32,
-    /// Base64; absent where it is larger than 256 KiB.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
+    /// Written in base64; absent where it is larger than 256 KiB.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "base64")]
+    pub data: Option<Vec<u8>>,
 }
 
 /// Whether the licence still holds.
@@ -338,7 +339,7 @@ impl SealFacts {
                 kind: picture.kind.clone(),
                 width_mm: picture.width,
                 height_mm: picture.height,
-                data: shown.then(|| STANDARD.encode(&picture.data)),
+                data: shown.then(|| picture.data.clone()),
             },
         }
     }
@@ -372,14 +373,19 @@ pub struct Parts {
 }
 
 impl Report {
-    /// Adds up the verdicts on a file of these bytes and puts them into words.
-    pub fn of(file: &str, bytes: &[u8], at: Timestamp, parts: Parts) -> Self {
+    /// Names the file by its bytes too.
+    pub fn about(self, bytes: &[u8]) -> Self {
+        Self { sha256: Some(hex::encode(sha256(&[bytes]))), ..self }
+    }
+
+    /// Adds up the verdicts and puts them into words.
+    pub fn of(file: &str, at: Timestamp, parts: Parts) -> Self {
         let Parts { kind, mut seal, signatures, status, licence, copy } = parts;
         seal.verdict = signatures.iter().fold(seal.verdict, |worst, one| worst.and(one.verdict));
         let verdict = status.as_ref().map_or(seal.verdict, |status| seal.verdict.and(status.verdict));
         let mut report = Self {
             file: file.to_owned(),
-            sha256: hex::encode(sha256(&[bytes])),
+            sha256: None,
             kind,
             at,
             verdict,
@@ -425,6 +431,11 @@ impl Report {
         };
         self.checks().find(|check| check.outcome == decisive)
     }
+}
+
+/// Encoded where it is written, not in every verification.
+fn base64<S: serde::Serializer>(data: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(data.as_deref().unwrap_or_default()))
 }
 
 /// Control characters, and marks that hide or reorder text: names and values come from the file that

@@ -28,7 +28,7 @@ impl Report {
         if let Some(note) = &self.note {
             lines.push(format!("  note: {} {}", note.en, note.zh));
         }
-        lines.push(format!("  sha256 {}", self.sha256));
+        lines.extend(self.sha256.iter().map(|digest| format!("  sha256 {digest}")));
         if let Some(step) = &self.next_step {
             lines.push(format!("  next: {}", step.en));
             lines.push(format!("  下一步：{}", step.zh));
