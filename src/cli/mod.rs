@@ -30,7 +30,7 @@ use crate::accesslog::Keys;
 use crate::crypto::SystemRandom;
 use crate::durable::RealDisk;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, Day, SystemClock};
 
 /// An exchange node for electronic licences (电子证照).
 #[derive(Debug, Parser)]
@@ -162,6 +162,11 @@ where
         let text = value.to_str().ok_or_else(|| refuse("not UTF-8".to_owned()))?;
         text.parse().map_err(|why: T::Err| refuse(why.to_string()))
     }
+}
+
+/// Parses an argument that is a day.
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "not a day that exists, written YYYY-MM-DD".to_owned())
 }
 
 /// The command line itself was wrong (sysexits.h).

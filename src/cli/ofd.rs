@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::day;
+use super::setup::certificate_of;
 use crate::crypto::{KeySource, PassphraseSource, open_signer};
 use crate::licence::{Catalogue, LicenceType};
 use crate::node::Error;
 use crate::ofd::{Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign};
-use crate::pki::Certificate;
 use crate::seal::SealedLicence;
 use crate::time::{Day, Timestamp};
 
@@ -103,10 +104,6 @@ struct SignerArgs {
     out: PathBuf,
 }
 
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| "not a day that exists, written YYYY-MM-DD".to_owned())
-}
-
 fn corner(text: &str) -> Result<(f32, f32), String> {
     let number = |text: &str| text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
     let pair = text.split_once(',').and_then(|(x, y)| Some((number(x)?, number(y)?)));
@@ -159,10 +156,7 @@ fn seal_drawn<'a>(drawn: &Unsealed, args: &'a SealingArgs, now: Timestamp) -> Re
 impl SignerArgs {
     /// Signs `file` and writes the result.
     fn write(&self, file: &[u8], mark: Mark<'_>, lock: bool, now: Timestamp) -> Result<&Path, Error> {
-        let name = self.cert.display();
-        let certificates =
-            Certificate::from_pem_all(&read(&self.cert)?).map_err(|why| format!("{name}: {why}"))?;
-        let certificate = certificates.first().ok_or_else(|| format!("{name}: no certificate"))?;
+        let certificate = certificate_of(&self.cert)?;
         let key =
             open_signer(&self.key, self.passphrase.as_ref()).map_err(|why| format!("{}: {why}", self.key))?;
         let signing = Signing { certificate: certificate.der(), signer: key.as_ref(), mark, at: now, lock };

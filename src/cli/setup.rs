@@ -369,16 +369,14 @@ pub struct Peer {
 
 /// SHA-256 of the first certificate of a PEM file, hexadecimal.
 pub fn fingerprint_of(path: &Path) -> Result<String, Error> {
-    let found = Certificate::from_pem_all(&fs::read(path)?)?;
-    let certificate = found.first().ok_or_else(|| format!("{}: no certificate in it", path.display()))?;
-    Ok(hex::encode(certificate.fingerprint()))
+    Ok(hex::encode(certificate_of(path)?.fingerprint()))
 }
 
 /// Reads the first certificate of a PEM file.
 pub fn certificate_of(path: &Path) -> Result<Certificate, Error> {
     let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let found =
-        Certificate::from_pem_all(&fs::read(path).map_err(|why| told(&why))?).map_err(|why| told(&why))?;
+    let pem = fs::read(path).map_err(|why| told(&why))?;
+    let found = Certificate::from_pem_all(&pem).map_err(|why| told(&why))?;
     Ok(found.into_iter().next().ok_or_else(|| told(&"no certificate in it"))?)
 }
 

@@ -307,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_gb_t_32918_5_gives_its_e() {
+        let point = hex::decode(concat!(
+            "04",
+            "09F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020",
+            "CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13"
+        ));
+        let key = PublicKey::from_point(Suite::Sm2Sm3, &point.unwrap()).unwrap();
+        assert_eq!(
+            hex::encode_upper(key.digest_to_sign(b"message digest")),
+            "F0B43E94BA45ACCAACE692ED534382EB17E6AB5A19CE7B31F4486FDFC0D28640"
+        );
+    }
+
+    #[test]
     fn a_signature_verifies_under_its_own_key_and_message_only() {
         for suite in Suite::ALL {
             let (one, message) = (key(suite), b"message".as_slice());

@@ -13,7 +13,6 @@
 mod aead;
 mod certificate_key;
 mod ed25519;
-mod identity;
 mod jws;
 mod key_file;
 mod key_source;
@@ -28,7 +27,6 @@ mod token_uri;
 pub use aead::{AeadKey, SECRET_LEN, Secret};
 pub use certificate_key::{CertificateKey, SignatureAlgorithm};
 pub use ed25519::{Ed25519Public, Ed25519Signer};
-pub use identity::identity_hash;
 pub use jws::{Jws, JwsHeader};
 pub use key_file::{encrypt_key_pem, read_key_pem};
 pub use key_source::{KeySource, open_signer};

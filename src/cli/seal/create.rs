@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{show, write_new};
-use crate::cli::setup::certificate_of;
+use crate::cli::{day, setup::certificate_of};
 use crate::crypto::{KeySource, PassphraseSource, Signature, Signer, Suite, open_signer};
 use crate::node::Error;
 use crate::pki::Certificate;
@@ -129,10 +129,6 @@ pub fn run(args: &CreateArgs, now: Timestamp, out: &mut dyn Write) -> Result<(),
         writeln!(out, "wrote {}", path.display())?;
     }
     show::print(&seal, false, out)
-}
-
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| "not a day: YYYY-MM-DD".to_owned())
 }
 
 /// The last second that the seal is valid.

@@ -13,7 +13,7 @@
 use super::moment::{Moment, Proof, TimeProof, check_time_stamp};
 use super::signed::{Judge, Signed};
 use super::{CertList, Seal, SesError, Stamp, image};
-use crate::crypto::{Digest, identity_hash};
+use crate::crypto::{Digest, Suite};
 use crate::pki::{Anchors, Certificate, Crl, Revocation};
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
 use crate::time::Timestamp;
@@ -333,7 +333,7 @@ fn data_hash(stamp: &Stamp, protected: Protected<'_>) -> Check {
 
 /// Whether `dataHash` is the hash of an SM2 signature, which some makers take for it.
 fn is_identity_hash(stamp: &Stamp, bytes: &[u8]) -> bool {
-    let signer = Certificate::from_der(&stamp.certificate);
-    let hash = signer.ok().and_then(|signer| identity_hash(signer.public_key().ok()?, bytes));
-    hash.is_some_and(|hash| hash.as_slice() == stamp.data_hash)
+    let Ok(signer) = Certificate::from_der(&stamp.certificate) else { return false };
+    let key = signer.public_key().ok().filter(|key| key.suite() == Suite::Sm2Sm3);
+    key.is_some_and(|key| key.digest_to_sign(bytes).as_slice() == stamp.data_hash)
 }

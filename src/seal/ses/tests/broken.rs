@@ -246,7 +246,7 @@ fn a_hash_of_another_length_is_no_hash() {
 fn a_hash_with_the_signers_identity_before_it_is_refused_and_recognised() {
     let world = World::new(Suite::Sm2Sm3);
     let key = key(Suite::Sm2Sm3, "owner").public_key();
-    let hash = crate::crypto::identity_hash(key, DATA).unwrap().to_vec();
+    let hash = key.digest_to_sign(DATA).to_vec();
     let verdict = Foreign { hash, ..Foreign::new(&world) }.check();
     assert_eq!(bad(&verdict.checks), failed("dataHash", Sub::HashFailure));
     assert!(reason(&verdict.checks, "dataHash").contains("ZA"));
