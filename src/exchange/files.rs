@@ -32,23 +32,23 @@ pub(super) async fn verify(
         ));
     }
     let body = incoming.body.clone()?;
-    let digest = hex::encode(sha256(&[&body]));
-    draft.note("file", digest.as_str());
     draft.note("bytes", body.len());
     let (held, at, catalogue) = (exchange.held(), exchange.clock.now(), exchange.catalogue);
     let limits = Limits { file: exchange.settings.file_limit, ..Limits::default() };
-    let name = format!("sha256:{digest}");
-    let report = exchange
+    let (digest, report) = exchange
         .work("verify", move || {
+            let digest = hex::encode(sha256(&[&body]));
             let ask = Ask { at, seal_only: false, catalogue: Some(catalogue) };
-            let kind = FileKind::by_content(&body)?;
-            Some(kind.verify(&name, &body, &held.trust, &ask, &limits))
+            let name = format!("sha256:{digest}");
+            let kind = FileKind::by_content(&body);
+            (digest, kind.map(|kind| kind.verify(&name, &body, &held.trust, &ask, &limits)))
         })
-        .await?
-        .ok_or_else(|| {
-            let detail = "neither an OFD nor a sealed licence nor a seal nor a stamp";
-            Problem::malformed("file.kind", detail)
-        })?;
+        .await?;
+    draft.note("file", digest);
+    let report = report.ok_or_else(|| {
+        let detail = "neither an OFD nor a sealed licence nor a seal nor a stamp";
+        Problem::malformed("file.kind", detail)
+    })?;
     draft.note("kind", report.kind);
     draft.note("verdict", report.verdict.indication.word());
     if let Some(sub) = report.verdict.sub_indication {
