@@ -217,37 +217,11 @@ impl fmt::Debug for CertificateKey {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use proptest::prelude::*;
-    use rsa::rand_core::{TryCryptoRng, TryRng};
 
     use super::*;
-    use crate::crypto::{PrivateKey, Random, SeededRandom, Signer};
-
-    /// Our randomness, as the rsa crate takes it.
-    struct Seeded(SeededRandom);
-
-    impl TryRng for Seeded {
-        type Error = Infallible;
-
-        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            let random: &dyn Random = &self.0;
-            Ok(u32::from_be_bytes(random.bytes().unwrap()))
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            let random: &dyn Random = &self.0;
-            Ok(u64::from_be_bytes(random.bytes().unwrap()))
-        }
-
-        fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
-            self.0.fill(to).unwrap();
-            Ok(())
-        }
-    }
-
-    impl TryCryptoRng for Seeded {}
+    use crate::crypto::testing::RsaRandom;
+    use crate::crypto::{PrivateKey, SeededRandom, Signer};
 
     fn identifier(hex_der: &str) -> Result<SignatureAlgorithm, CryptoError> {
         SignatureAlgorithm::from_der(&hex::decode(hex_der.replace(' ', "")).unwrap())
@@ -321,7 +295,7 @@ mod tests {
     fn rsa_signatures_of_both_paddings_verify() {
         use rsa::pkcs8::EncodePublicKey;
         use rsa::signature::{RandomizedSigner, SignatureEncoding, Signer as _};
-        let mut random = Seeded(SeededRandom::new("rsa"));
+        let mut random = RsaRandom(SeededRandom::new("rsa"));
         let private = rsa::PrivateKey::new(&mut random, 2048).unwrap();
         let spki = private.to_public_key().to_public_key_der().unwrap();
         let key = CertificateKey::from_spki(spki.as_bytes()).unwrap();

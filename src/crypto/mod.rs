@@ -22,6 +22,8 @@ mod pem;
 mod pkcs11;
 mod random;
 mod suite;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token_uri;
 
 pub use aead::{AeadKey, SECRET_LEN, Secret};

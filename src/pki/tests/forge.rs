@@ -1,15 +1,14 @@
 //! Certificates and lists as no honest authority makes them: every field can be set, left out or
 //! broken, and keys of every kind sign.
 
-use std::convert::Infallible;
 use std::sync::LazyLock;
 
 use ring::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use rsa::pkcs8::EncodePublicKey;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::signature::{SignatureEncoding, Signer as _};
 
-use crate::crypto::{PrivateKey, Random, SeededRandom, Signer, Suite, sha256};
+use crate::crypto::testing::RsaRandom;
+use crate::crypto::{PrivateKey, SeededRandom, Signer, Suite, sha256};
 use crate::pki::asn1::{
     self, BOOLEAN, OCTET_STRING, PRINTABLE_STRING, SET, UTF8_STRING, bit_string, certificate_time, explicit,
     integer, sequence, tlv,
@@ -39,30 +38,6 @@ pub fn oid(dotted: &str) -> Vec<u8> {
 pub fn algorithm(dotted: &str, parameters: &[u8]) -> Vec<u8> {
     sequence(&[&oid(dotted), parameters])
 }
-
-/// Our randomness, as the rsa crate takes it.
-struct Seeded(SeededRandom);
-
-impl TryRng for Seeded {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let random: &dyn Random = &self.0;
-        Ok(u32::from_be_bytes(random.bytes().unwrap()))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let random: &dyn Random = &self.0;
-        Ok(u64::from_be_bytes(random.bytes().unwrap()))
-    }
-
-    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(to).unwrap();
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seeded {}
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 
@@ -97,7 +72,7 @@ impl Key {
     }
 
     pub fn rsa(bits: usize, seed: &str) -> Self {
-        let key = rsa::PrivateKey::new(&mut Seeded(SeededRandom::new(seed)), bits).unwrap();
+        let key = rsa::PrivateKey::new(&mut RsaRandom(SeededRandom::new(seed)), bits).unwrap();
         let spki = key.to_public_key().to_public_key_der().unwrap().as_bytes().to_vec();
         let signer = rsa::pkcs1v15::SigningKey::<rsa::sha2::Sha256>::new(key);
         Self {
