@@ -1,7 +1,7 @@
 //! The few file operations that this crate's durable files need.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::DurableError;
@@ -18,6 +18,9 @@ pub trait Disk: Send + Sync {
 
     /// Opens for reading from the start.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Opens for reading from the byte `offset`; past the end nothing is there to read.
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>>;
 
     /// Length in bytes.
     fn len(&self, path: &Path) -> io::Result<u64>;
@@ -113,6 +116,12 @@ impl Disk for RealDisk {
         Ok(Box::new(File::open(path)?))
     }
 
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
+    }
+
     fn len(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
     }
@@ -189,6 +198,20 @@ mod tests {
             let done = replace_file(&disk, path, b"new").is_ok();
             let after = disk.crash(0).read(path).unwrap().unwrap();
             assert!(after == b"new" || (!done && after == b"old"), "stop at {stop}");
+        }
+    }
+
+    #[test]
+    fn reading_begins_where_it_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = FaultDisk::new();
+        for (disk, path) in [(&RealDisk as &dyn Disk, &*dir.path().join("f")), (&fault, Path::new("d/f"))] {
+            disk.create(path).unwrap().write(b"0123456789").unwrap();
+            for (offset, expected) in [(0, "0123456789"), (7, "789"), (10, ""), (1 << 40, "")] {
+                let mut found = String::new();
+                disk.open_at(path, offset).unwrap().read_to_string(&mut found).unwrap();
+                assert_eq!(found, expected);
+            }
         }
     }
 

@@ -173,7 +173,13 @@ impl Disk for FaultDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Cursor::new(self.state().content(path)?.now.clone())))
+        self.open_at(path, 0)
+    }
+
+    fn open_at(&self, path: &Path, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut reader = Cursor::new(self.state().content(path)?.now.clone());
+        reader.set_position(offset);
+        Ok(Box::new(reader))
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {
