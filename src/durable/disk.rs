@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::DurableError;
 
+/// Bytes that are copied at a time.
+const COPY_BYTES: u64 = 1 << 20;
+
 /// A place for files. Paths are whole paths; directories in them exist (see
 /// [`Disk::create_dir_all`]).
 pub trait Disk: Send + Sync {
@@ -71,6 +74,11 @@ pub trait DiskFile: Send {
 /// Replaces the content of `path` as one step: temporary file beside it, fsync, rename, fsync of
 /// the directory. After a crash either the old or the new content is there.
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), DurableError> {
+    replace_from(disk, path, &mut &*content)
+}
+
+/// As [`replace_file`], with what `from` gives.
+pub(super) fn replace_from(disk: &dyn Disk, path: &Path, from: &mut dyn Read) -> Result<(), DurableError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
@@ -81,11 +89,27 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
         _ => {}
     }
     let mut file = disk.create(&temporary).map_err(fail("create"))?;
-    file.write(content).map_err(fail("write"))?;
-    file.sync().map_err(fail("sync"))?;
+    let written = copy(from, &mut *file, path);
     drop(file);
+    if let Err(why) = written {
+        // Only to spare a full disk; the next replacement removes it otherwise.
+        let _ = disk.remove(&temporary);
+        return Err(why);
+    }
     disk.rename(&temporary, path).map_err(fail("rename"))?;
     disk.sync_dir(dir).map_err(fail("sync the directory of"))
+}
+
+fn copy(from: &mut dyn Read, to: &mut dyn DiskFile, path: &Path) -> Result<(), DurableError> {
+    let mut part = Vec::new();
+    loop {
+        part.clear();
+        let read = from.take(COPY_BYTES).read_to_end(&mut part);
+        if read.map_err(DurableError::io("read", path))? == 0 {
+            return to.sync().map_err(DurableError::io("sync", path));
+        }
+        to.write(&part).map_err(DurableError::io("write", path))?;
+    }
 }
 
 /// The machine's file system.

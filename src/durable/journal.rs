@@ -1,9 +1,11 @@
 //! The journal: append durably, replay in order, let go of what is no longer needed.
 
+use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::disk::replace_from;
 use super::segments::{self, Position};
 use super::{Disk, DiskFile, DurableError, framed};
 
@@ -24,6 +26,8 @@ struct Current {
     file: Box<dyn DiskFile>,
     number: u64,
     length: u64,
+    /// What [`Journal::last`] was before anything was appended to this one.
+    before: Option<(u64, u64)>,
 }
 
 /// What opening found.
@@ -57,10 +61,7 @@ impl Journal {
         })?;
         found.torn_bytes = end.torn;
         if end.segment != 0 {
-            // What was read may so far be in the page cache only, and is now built upon.
-            let path = segments::segment_path(dir, end.segment);
-            let mut file = disk.append(&path).map_err(DurableError::io("open", &path))?;
-            file.sync().map_err(DurableError::io("sync", &path))?;
+            make_last(&*disk, &segments::segment_path(dir, end.segment), end.valid)?;
             disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
         }
         let journal = Self {
@@ -91,11 +92,15 @@ impl Journal {
             None => self.create()?,
         };
         let path = segments::segment_path(&self.dir, current.number);
-        // On an error `current` is dropped here and never written to again.
-        current.file.write(&frame).map_err(DurableError::io("write", &path))?;
-        current.file.sync().map_err(DurableError::io("sync", &path))?;
+        let written = current.file.write(&frame).map_err(DurableError::io("write", &path));
+        let written = written.and_then(|()| current.file.sync().map_err(DurableError::io("sync", &path)));
+        if let Err(why) = written {
+            self.abandon(current);
+            return Err(why);
+        }
         let position = Position { segment: current.number, offset: current.length };
         current.length += frame.len() as u64;
+        current.before = None;
         self.last = (current.number, current.length);
         self.current = Some(current);
         Ok(position)
@@ -124,6 +129,21 @@ impl Journal {
         self.disk.sync_dir(&self.dir).map_err(DurableError::io("sync", &self.dir))
     }
 
+    /// Never writes to `current` again. The space of what was not acknowledged is given back, or a full
+    /// disk would fill up with failed appends; where that fails, too, what stays is harmless.
+    fn abandon(&mut self, current: Current) {
+        let path = segments::segment_path(&self.dir, current.number);
+        drop(current.file);
+        let _ = match current.before {
+            // Should the name come back in a crash: it is used only if nothing was appended since.
+            Some(before) => {
+                self.last = before;
+                self.disk.remove(&path)
+            }
+            None => self.disk.truncate(&path, current.length),
+        };
+    }
+
     fn create(&mut self) -> Result<Current, DurableError> {
         let number = self.next;
         // A number is used once, whether or not its creation succeeds.
@@ -143,15 +163,28 @@ impl Journal {
             let _ = self.disk.remove(&path);
             return Err(why);
         }
-        self.last = (number, begin.len() as u64);
-        Ok(Current { file, number, length: begin.len() as u64 })
+        let before = Some(std::mem::replace(&mut self.last, (number, begin.len() as u64)));
+        Ok(Current { file, number, length: begin.len() as u64, before })
+    }
+}
+
+/// Makes the first `length` bytes of a segment last, which may so far be in the page cache only and are
+/// now built upon. An fsync does not do: if one failed in an earlier process, the kernel may still show
+/// what it could not write, and call it clean. So all is written anew, under the same name.
+fn make_last(disk: &dyn Disk, path: &Path, length: u64) -> Result<(), DurableError> {
+    let mut from = disk.open(path).map_err(DurableError::io("open", path))?.take(length);
+    match replace_from(disk, path, &mut from) {
+        // A full disk is no reason not to start: then an fsync has to do.
+        Err(DurableError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+            let mut file = disk.append(path).map_err(DurableError::io("open", path))?;
+            file.sync().map_err(DurableError::io("sync", path))
+        }
+        outcome => outcome,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
-
     use super::super::{FaultDisk, Plan};
     use super::*;
 
@@ -302,8 +335,9 @@ mod tests {
         let disk = FaultDisk::new();
         let (mut journal, ..) = open(&disk).unwrap();
         journal.append(&["first"]).unwrap();
-        disk.plan(Plan::FailAt(1, ErrorKind::Other));
+        disk.plan(Plan::StopAt(1));
         assert!(journal.append(&["unsure"]).is_err());
+        disk.plan(Plan::Work);
         assert_eq!(open(&disk.crash(0)).unwrap().1, ["first"]);
         assert_eq!(open(&disk.crash(1000)).unwrap().1, ["first", "unsure"]);
         journal.append(&["second"]).unwrap();

@@ -4,7 +4,7 @@
 //! of this room; no database is trusted with it. What is decided here:
 //!
 //! - All file work goes through [`Disk`], a handful of calls, so that tests put a [`FaultDisk`] in
-//!   its place: it forgets what was not fsynced and fails where it is told to.
+//!   its place: it forgets or reorders what was not fsynced and fails where it is told to.
 //! - A [framed](framed) file tells a torn end, which a crash may leave, from damage in the middle,
 //!   which nothing legitimate leaves and which is an error with file and offset.
 //! - A [`Journal`] writes one frame for each append, however many payloads it has: an append is there
@@ -12,7 +12,8 @@
 //! - After a failed write or fsync the segment is **abandoned**: the kernel may have dropped the dirty
 //!   pages and report success the next time, so trying again on the same file proves nothing. The next
 //!   append opens a new segment, whose opening says how far the one before was acknowledged; the
-//!   rest of that one is not replayed.
+//!   rest of that one is not replayed. For the same reason a start writes the last segment anew before
+//!   it builds on it: an earlier process may have met that failure.
 //! - A [`Committer`] gathers what many callers hand in, writes it with one fsync, and only then
 //!   answers each.
 //!
@@ -75,3 +76,6 @@ impl DurableError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

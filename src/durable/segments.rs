@@ -124,7 +124,7 @@ pub(super) fn floor(disk: &dyn Disk, dir: &Path) -> Result<u64, DurableError> {
     let path = dir.join("floor");
     let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else { return Ok(1) };
     let number = std::str::from_utf8(&content).ok().and_then(|text| text.strip_suffix('\n')?.parse().ok());
-    number.ok_or(DurableError::Damaged { path, offset: 0 })
+    number.filter(|number| *number > 0).ok_or(DurableError::Damaged { path, offset: 0 })
 }
 
 pub(super) fn set_floor(disk: &dyn Disk, dir: &Path, floor: u64) -> Result<(), DurableError> {
