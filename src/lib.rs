@@ -12,7 +12,7 @@
 //! | 4 | `store`, `accesslog`, `ofd` | where licences lie · the tamper-evident record · OFD files |
 //! | 3 | `seal`, `evidence` | seals, sealed batches, reports · tokens, request signatures, receipts, status statements, directories |
 //! | 2 | `licence`, `pki`, `durable` | what a licence is · certificates, paths, revocation · append-only files, journal |
-//! | 1 | `crypto`, `merkle`, `config`, `time`, `drawing` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days · outlines, SVG, PNG |
+//! | 1 | `crypto`, `merkle`, `config`, `time`, `drawing`, `parallel` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days · outlines, SVG, PNG · work on several threads |
 
 pub mod accesslog;
 pub mod api;
@@ -27,6 +27,7 @@ pub mod licence;
 pub mod merkle;
 pub mod node;
 pub mod ofd;
+pub mod parallel;
 pub mod peer;
 pub mod pki;
 pub mod rules;
