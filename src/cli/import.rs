@@ -1,7 +1,7 @@
 //! `import`: licences from files into the store.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, IsTerminal, Read, Write};
+use std::io::{BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,23 +10,27 @@ use clap::Args;
 use serde_json::json;
 
 use super::ConfigFile;
-use crate::exchange::import::{Format, Importer, Progress};
+use crate::exchange::import::{Format, Importer, Options, Progress, Stage};
 use crate::exchange::problem::Problem;
 use crate::node::{Error, NodeSettings};
-use crate::store::StoreAdmin;
+use crate::store::{Intake, StoreAdmin};
 use crate::time::{Clock, SystemClock};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// JSON Lines (.jsonl, .ndjson) or CSV (.csv), also with .gz or .zst
-    #[arg(required = true)]
+    #[arg(required_unless_present = "abandon")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
-    /// Count licences that are here already instead of refusing them: to take up a stopped import
+    /// Take up an interrupted import, with the same files; count licences that are here already instead
+    /// of refusing them
     #[arg(long)]
     resume: bool,
+    /// Drop an interrupted import; nothing of it goes in
+    #[arg(long, conflicts_with_all = ["resume", "files"])]
+    abandon: bool,
     /// Where refused lines are listed; default: refused.jsonl in the current folder
     #[arg(long, default_value = "refused.jsonl")]
     refused: PathBuf,
@@ -38,22 +42,27 @@ pub struct ImportArgs {
 /// Exit status 0 only if no line was refused.
 pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let node = super::open_node(NodeSettings::read(&args.config.config)?)?;
-    let refusals = BufWriter::new(File::create(&args.refused)?);
+    if args.abandon {
+        let dropped = Intake::abandon(&node.store)?;
+        node.close()?;
+        writeln!(out, "{}", if dropped { "the interrupted import is dropped" } else { "there is none" })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
-    let progress = {
-        let mut report = |progress: &Progress| {
+    let result = {
+        let mut pace = Pace::new(started);
+        let report = |progress: &Progress| {
             if args.json {
-                // Whoever reads these lines relies on them: what they count is durable.
-                let line = json!({ "progress": progress });
+                let line = json!({ "progress": progress, "seconds": started.elapsed().as_secs_f64() });
                 let _ = writeln!(out, "{line}").and_then(|()| out.flush());
             } else if terminal {
-                let rate = progress.imported as f64 / started.elapsed().as_secs_f64().max(0.001);
-                eprint!("\r{} imported, {} refused, {rate:.0} a second", progress.imported, progress.refused);
+                eprint!("\r{}\x1b[K", pace.line(progress));
             }
         };
+        let options = Options { resume: args.resume, refused: Some(&args.refused) };
         let mut importer =
-            Importer::new(&node.exchange, args.resume, Box::new(refusals), Box::new(&mut report));
+            Importer::new(&node.exchange, &node.store, options, Box::new(report)).map_err(stopped)?;
         for file in &args.files {
             let (format, content) = open(file)?;
             importer.file(&file.display().to_string(), format, content).map_err(stopped)?;
@@ -63,38 +72,79 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     if terminal && !args.json {
         eprintln!();
     }
-    // Only a copy that was read back makes the import safe from the store's own engine.
-    if progress.imported > 0 {
+    // The volumes were read back; with the state beside them they are a whole copy of the store.
+    if result.imported > 0 {
         node.store.export(SystemClock.now())?;
     }
     node.close()?;
+    let seconds = started.elapsed().as_secs_f64();
+    let fill = result.imported as f64 / (result.batches as f64).max(1.0);
     if args.json {
-        writeln!(out, "{}", json!({ "result": progress, "seconds": started.elapsed().as_secs_f64() }))?;
+        writeln!(out, "{}", json!({ "result": result, "meanFill": fill, "seconds": seconds }))?;
     } else {
         writeln!(
             out,
-            "{} lines: {} imported in {} batches, {} were here, {} refused (see {})",
-            progress.lines,
-            progress.imported,
-            progress.batches,
-            progress.already_here,
-            progress.refused,
-            args.refused.display()
+            "{} lines: {} imported in {} batches of {fill:.1} on average, {} were here, {} refused (see {}); {seconds:.0} s, {:.0} a second",
+            result.lines,
+            result.imported,
+            result.batches,
+            result.already_here,
+            result.refused,
+            args.refused.display(),
+            result.imported as f64 / seconds.max(0.001),
         )?;
     }
-    Ok(if progress.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if result.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What was counted is there; the rest is taken up by a second run.
+/// Says how fast a stage goes and how long it has still to go.
+struct Pace {
+    stage: Stage,
+    begun: Instant,
+    before: u64,
+}
+
+impl Pace {
+    fn new(begun: Instant) -> Self {
+        Self { stage: Stage::default(), begun, before: 0 }
+    }
+
+    fn line(&mut self, progress: &Progress) -> String {
+        let (done, of) = match progress.stage {
+            Stage::Reading => (progress.lines, None),
+            Stage::Sealing => (progress.sealed + progress.already_here, Some(progress.records)),
+            Stage::Loading => (progress.loaded, Some(progress.sealed)),
+            Stage::Resolving | Stage::Logging | Stage::Done => (0, None),
+        };
+        if self.stage != progress.stage {
+            *self = Self { stage: progress.stage, begun: Instant::now(), before: done };
+        }
+        let refused = progress.refused;
+        let rate = (done - self.before.min(done)) as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
+        match (progress.stage, of) {
+            (Stage::Reading, _) => format!("reading: {done} lines, {refused} refused, {rate:.0} a second"),
+            (Stage::Sealing | Stage::Loading, Some(of)) => {
+                let left = of.saturating_sub(done) as f64 / rate.max(1.0);
+                let word = if progress.stage == Stage::Sealing { "sealing" } else { "loading" };
+                format!("{word}: {done} of {of}, {refused} refused, {rate:.0} a second, {left:.0} s left")
+            }
+            (Stage::Resolving, _) => "sorting identifiers".to_owned(),
+            (Stage::Logging, _) => "writing the log".to_owned(),
+            _ => format!("{} imported, {refused} refused", progress.imported),
+        }
+    }
+}
+
+/// Nothing of it is in the store; what was done is taken up by a second run.
 fn stopped(why: Problem) -> Error {
     let cause = if why.status >= 500 { "the cause stands in the lines above".to_owned() } else { why.detail };
-    format!("the import stopped: {cause}; run it again with --resume to take up the rest").into()
+    format!("the import stopped: {cause}; run it again with --resume to take it up").into()
 }
 
-fn open(path: &Path) -> Result<(Format, Box<dyn Read>), Error> {
+fn open(path: &Path) -> Result<(Format, Box<dyn Read + Send>), Error> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let file = BufReader::new(File::open(path).map_err(|why| format!("{}: {why}", path.display()))?);
-    let (stem, content): (&str, Box<dyn Read>) = if let Some(stem) = name.strip_suffix(".gz") {
+    let (stem, content): (&str, Box<dyn Read + Send>) = if let Some(stem) = name.strip_suffix(".gz") {
         (stem, Box::new(flate2::bufread::MultiGzDecoder::new(file)))
     } else if let Some(stem) = name.strip_suffix(".zst") {
         (stem, Box::new(zstd::Decoder::with_buffer(file)?))

@@ -34,6 +34,9 @@ pub enum StoreCommand {
         /// Findings listed at the most.
         #[arg(long, default_value_t = 1000)]
         findings: usize,
+        /// Licences checked in a second at the most.
+        #[arg(long)]
+        rate: Option<u64>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -94,8 +97,8 @@ pub fn run(
             writeln!(out, "bytes       {sled} in sled, {journal} in the journal")?;
             Ok(ExitCode::SUCCESS)
         }
-        StoreCommand::Check { every, findings, json } => {
-            let options = CheckOptions { every: *every, max_findings: *findings };
+        StoreCommand::Check { every, findings, rate, json } => {
+            let options = CheckOptions { every: *every, max_findings: *findings, licences_per_second: *rate };
             let report = store.check(catalogue, &options)?;
             if *json {
                 print_json(&report, out)?;
@@ -174,7 +177,7 @@ mod tests {
         let store = store(dir.path());
         assert!(text(StoreCommand::Stats { json: false }, &store).contains("exported    never"));
         assert!(text(StoreCommand::Export { json: false }, &store).contains("read back"));
-        let check = |json| StoreCommand::Check { every: 1, findings: 10, json };
+        let check = |json| StoreCommand::Check { every: 1, findings: 10, rate: None, json };
         assert!(text(check(false), &store).ends_with("sound\n"));
         let json: serde_json::Value = serde_json::from_str(&text(check(true), &store)).unwrap();
         assert_eq!(json["indexEntries"], 0);

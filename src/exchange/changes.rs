@@ -56,8 +56,8 @@ pub async fn issue(
         .await
         .map_err(|why| failed("issue", &why))?
         .map_err(store_problem)?;
-    if let Some(range) = import::range(&numbers, [&manifest]) {
-        draft.batches(range);
+    if let Some(number) = numbers.first() {
+        draft.batches(import::range(number.0, &[import::manifest_leaf(&manifest)]));
     }
     draft.change(exchange.reader.last_change());
     answer(exchange, &identifier, draft)

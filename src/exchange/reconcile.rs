@@ -7,7 +7,7 @@
 //! serve, because it would deny licences that exist.
 
 use super::Exchange;
-use super::import::range;
+use super::import::{MANIFESTS_AN_ENTRY, manifest_leaf, range};
 use crate::accesslog::{Access, Filter, LogError, Outcome};
 use crate::licence::{Identifier, State};
 use crate::store::{BatchNumber, StatusChange, StoreError};
@@ -54,6 +54,7 @@ pub fn reconcile(exchange: &Exchange) -> Result<Reconciled, ReconcileError> {
     if stored > logged {
         log_batches(exchange, logged + 1, stored)?;
         done.batches_logged = stored - logged;
+        done.changes_logged = log_superseded(exchange)?;
     }
     let (stored, logged) = (exchange.reader.last_change(), exchange.log.last_change_number().unwrap_or(0));
     if logged > stored {
@@ -70,7 +71,7 @@ pub fn reconcile(exchange: &Exchange) -> Result<Reconciled, ReconcileError> {
             detail.insert("by".to_owned(), status.by.clone().into());
             exchange.log.append(access)?;
         }
-        done.changes_logged = stored - logged;
+        done.changes_logged += stored - logged;
     }
     Ok(done)
 }
@@ -78,20 +79,33 @@ pub fn reconcile(exchange: &Exchange) -> Result<Reconciled, ReconcileError> {
 fn log_batches(exchange: &Exchange, first: u64, last: u64) -> Result<(), ReconcileError> {
     let mut from = first;
     while from <= last {
-        let until = last.min(from + 4095);
+        let until = last.min(from + MANIFESTS_AN_ENTRY - 1);
         let mut manifests = Vec::new();
         for number in from..=until {
-            let batch = exchange.reader.batch(BatchNumber(number))?;
-            let batch = batch.ok_or(ReconcileError::BatchUnreadable(number))?;
-            manifests.push(batch.sealed.manifest.clone());
+            let manifest = exchange.reader.manifest(BatchNumber(number))?;
+            manifests.push(manifest_leaf(&manifest.ok_or(ReconcileError::BatchUnreadable(number))?));
         }
         let mut access = Access::new("import", Outcome::Granted);
-        access.details.batches = range(&[BatchNumber(from), BatchNumber(until)], &manifests);
+        access.details.batches = Some(range(from, &manifests));
         access.details.detail.insert("recovered".to_owned(), true.into());
         exchange.log.append(access)?;
         from = until + 1;
     }
     Ok(())
+}
+
+/// The changes that came with batches, since new versions end older ones, are in the entries of their
+/// batches; one entry says how far they went.
+fn log_superseded(exchange: &Exchange) -> Result<u64, ReconcileError> {
+    let logged = exchange.log.last_change_number().unwrap_or(0);
+    let changes = exchange.reader.changes_after(logged)?;
+    let covered = changes.iter().take_while(|(_, status)| status.by.is_none()).count();
+    let Some((_, last)) = covered.checked_sub(1).and_then(|at| changes.get(at)) else { return Ok(0) };
+    let mut access = Access::new("import", Outcome::Granted);
+    access.details.change_number = Some(last.change_number);
+    access.details.detail.insert("recovered".to_owned(), true.into());
+    exchange.log.append(access)?;
+    Ok(last.change_number - logged)
 }
 
 fn replay_status(exchange: &Exchange, stored: u64, logged: u64) -> Result<u64, ReconcileError> {

@@ -24,6 +24,10 @@ impl BatchId {
         Self(bytes)
     }
 
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     pub fn generate(random: &dyn Random) -> Result<Self, SealError> {
         Ok(Self(random.bytes()?))
     }

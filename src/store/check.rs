@@ -1,82 +1,253 @@
-//! Re-derives everything that can be re-derived, and lists every way in which the store is wrong.
+//! `store check`: every way in which the store is wrong.
 //!
-//! Batches: shape, root, every leaf from its record, the stamp's signature under its certificate, and
-//! that the seal names that certificate. Whether the certificate was trusted is the verifier's
-//! question, not the store's. Indexes: each record is found under each of its keys; and since there
-//! are just as many entries as records call for, none leads elsewhere. Only if there are more is
-//! every entry followed. Statuses, states and impressions: each reads, lies under its own key, and
-//! belongs to something. Then the counters, the journal and the exports.
+//! What can be derived is derived again: a batch's leaves and root from its records, its signature from
+//! manifest and seal, its index entries from its records. The entries of all batches are sorted and held
+//! against the indexes in one pass, so a missing and a stray entry are both found without a look-up for
+//! each; a sample is looked up instead. Batches are checked on all cores, at a given rate if one is set.
+//! It stops at nothing: what cannot be read is a finding like any other.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, LOCATOR, Named, locator, part_key, read_locator};
+use super::engine::{Engine, HOLDER_KEY, ID_KEY, Named, part_key, read_locator};
 use super::export;
+use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
 use super::op::{self, Entry, Head, Operation};
 use super::open::{JOURNAL_KIND, Places};
+use super::packed;
 use super::recover::catching;
+use super::rows;
+use super::sorter::{Scratch, Sorter};
 use super::traits::{BatchNumber, CheckOptions, CheckReport, Finding, Location, StoredBatch};
+use super::volume;
 use crate::crypto::{Digest, PublicKey};
-use crate::durable::{self, Disk};
+use crate::durable::{self, Disk, DurableError};
 use crate::licence::Catalogue;
+use crate::parallel;
 use crate::pki::Certificate;
 use crate::seal::{Payload, ses};
 
+/// Batches that are checked as one piece of work.
+const STRIDE: u64 = 64;
+
+/// What a check needs beside the engine.
+pub(super) struct Around<'a> {
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) places: &'a Places,
+    /// Bytes of index entries that are sorted in memory.
+    pub(super) sort_bytes: usize,
+}
+
 pub(super) fn check(
     engine: &Engine,
-    disk: &dyn Disk,
-    places: &Places,
+    around: &Around<'_>,
     catalogue: &Catalogue,
     options: &CheckOptions,
 ) -> Result<CheckReport, StoreError> {
     drop(engine.reading()?);
+    // An entry that is being moved from one index to another would be missed by both passes.
+    let _still = engine.hold_folding();
+    let disk = &**around.disk;
     let mut check = Check {
         engine,
-        catalogue,
+        disk,
         head: engine.head(),
         options,
         report: CheckReport::default(),
-        signers: HashMap::new(),
-        holder_entries: 0,
+        expected: Expected::new(engine, around)?,
     };
     let every = options.every.max(1);
-    check.guarded("batch", |check| {
-        let mut number = 1;
-        while number <= check.head.last_batch {
-            check.batch(BatchNumber(number));
-            number += every;
-        }
-    });
+    check.guarded("batch", |check| check.batches(catalogue, every));
     if every == 1 {
         check.guarded("index", Check::indexes);
         check.guarded("status", Check::statuses);
         check.guarded("state", Check::states);
         check.guarded("impression", Check::impressions);
         check.counts();
-        check.journal(disk, places);
-        check.exports(disk, places);
+        check.journal(disk, around.places);
+        check.exports(&around.places.exports);
     }
+    check.expected.clear()?;
     Ok(check.report)
 }
 
 struct Check<'a> {
     engine: &'a Engine,
-    catalogue: &'a Catalogue,
+    disk: &'a dyn Disk,
     /// The counters when the check began; what came later is not looked at.
     head: Head,
     options: &'a CheckOptions,
     report: CheckReport,
-    signers: HashMap<Digest, Option<Signer>>,
-    holder_entries: u64,
+    expected: Expected,
+}
+
+/// The index entries that the batches call for.
+struct Expected {
+    ids: Sorter<ID_ENTRY>,
+    holders: Sorter<HOLDER_ENTRY>,
+    numbers: Sorter<ID_ENTRY>,
+}
+
+impl Expected {
+    fn new(engine: &Engine, around: &Around<'_>) -> Result<Self, StoreError> {
+        let dir = &around.places.scratch;
+        around.disk.create_dir_all(dir).map_err(DurableError::io("create", dir))?;
+        let scratch = Scratch {
+            disk: Arc::clone(around.disk),
+            dir: dir.clone(),
+            keys: Arc::clone(&engine.keys),
+            random: Arc::clone(&engine.random),
+        };
+        let bytes = around.sort_bytes / 3;
+        Ok(Self {
+            ids: Sorter::new(scratch.clone(), "check-id", bytes),
+            holders: Sorter::new(scratch.clone(), "check-holder", bytes),
+            numbers: Sorter::new(scratch, "check-number", bytes),
+        })
+    }
+
+    fn add(&mut self, location: Location, entry: &Entry) -> Result<(), StoreError> {
+        self.ids.push(sortable(&entry.id, location))?;
+        self.numbers.push(sortable(&entry.number, location))?;
+        entry.holders.iter().try_for_each(|holder| self.holders.push(sortable(holder, location)))
+    }
+
+    fn clear(&mut self) -> Result<(), StoreError> {
+        self.ids.clear()?;
+        self.holders.clear()?;
+        self.numbers.clear()
+    }
 }
 
 /// What is needed of an impression.
 #[derive(Clone)]
 struct Signer {
-    seal: std::sync::Arc<[u8]>,
+    seal: Arc<[u8]>,
     key: PublicKey,
+}
+
+/// Checks batches by themselves; several threads share one.
+struct BatchCheck<'a> {
+    engine: &'a Engine,
+    catalogue: &'a Catalogue,
+    signers: Mutex<HashMap<Digest, Option<Signer>>>,
+}
+
+/// What came of some batches.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    batches: u64,
+    licences: u64,
+    entries: Vec<(Location, Entry)>,
+}
+
+impl Seen {
+    fn add(&mut self, name: &'static str, location: impl Into<String>, detail: impl Into<String>) {
+        self.findings.push(Finding { name, location: location.into(), detail: detail.into() });
+    }
+}
+
+impl BatchCheck<'_> {
+    fn batch(&self, number: BatchNumber, seen: &mut Seen) {
+        let at = format!("batch {number}");
+        let read = self.engine.reading().and_then(|_reading| self.engine.batch(number));
+        let stored = match read {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return seen.add("batchMissing", at, "the counters say that there is one"),
+            Err(why) => return seen.add("batchDamaged", at, why.to_string()),
+        };
+        seen.batches += 1;
+        seen.licences += stored.sealed.records.len() as u64;
+        if let Err(why) = block::check_shape(&stored.sealed) {
+            seen.add("batchRoot", &at, why.to_string());
+        }
+        self.leaves(&stored, &at, seen);
+        self.stamp(&stored, &at, seen);
+        for (slot, record) in (0..=u8::MAX).zip(&stored.sealed.records) {
+            seen.entries.push((Location { batch: number, slot }, Entry::of(record, &self.engine.keys)));
+        }
+    }
+
+    fn leaves(&self, stored: &StoredBatch, at: &str, seen: &mut Seen) {
+        let sealed = &stored.sealed;
+        let Ok(salt_key) = self.engine.keys.salts().find(&sealed.salt_key) else {
+            return seen.add("saltKeyMissing", at, format!("salt key {}", sealed.salt_key));
+        };
+        if sealed.schema != self.catalogue.version() {
+            let detail = format!("sealed with catalogue {}, which is not here", sealed.schema);
+            return seen.add("schemaMissing", at, detail);
+        }
+        let (batch, suite) = (&sealed.manifest.batch, sealed.manifest.suite);
+        for (slot, (record, leaf)) in sealed.records.iter().zip(&sealed.leaves).enumerate() {
+            let Some(kind) = self.catalogue.get(&record.type_code) else {
+                seen.add("typeUnknown", format!("{at} slot {slot}"), record.type_code.to_string());
+                continue;
+            };
+            let derived = Payload::of(record, kind, &sealed.schema, batch, salt_key, suite)
+                .and_then(|payload| payload.leaf(suite));
+            if !derived.is_ok_and(|derived| derived == *leaf) {
+                let detail = "the record does not give the leaf that was sealed";
+                seen.add("leaf", format!("{at} slot {slot}"), detail);
+            }
+        }
+    }
+
+    fn stamp(&self, stored: &StoredBatch, at: &str, seen: &mut Seen) {
+        let (manifest, stamp) = (&stored.sealed.manifest, &stored.sealed.stamp);
+        let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        let signer = match signers.get(&stamp.impression) {
+            Some(signer) => signer.clone(),
+            None => {
+                let signer = self.signer(&stamp.impression, seen);
+                signers.insert(stamp.impression, signer.clone());
+                signer
+            }
+        };
+        drop(signers);
+        let Some(Signer { seal, key }) = signer else {
+            let detail = format!("impression {} cannot be used", hex::encode(stamp.impression));
+            return seen.add("stampSigner", at, detail);
+        };
+        let verified = ses::to_sign(&seal, stamp.time, &manifest.data_hash(), stamp.voice.property())
+            .is_ok_and(|to_sign| key.verify(&to_sign, &stamp.signature).is_ok());
+        if key.suite() != manifest.suite || !verified {
+            seen.add("stampSignature", at, "the stamp's signature does not verify over the manifest");
+        }
+    }
+
+    fn signer(&self, digest: &Digest, seen: &mut Seen) -> Option<Signer> {
+        let at = format!("impression {}", hex::encode(digest));
+        let read = self.engine.reading().and_then(|_reading| self.engine.read_impression(digest));
+        let impression = match read {
+            Ok(Some(impression)) => impression,
+            Ok(None) => {
+                seen.add("impressionMissing", at, "a batch refers to it");
+                return None;
+            }
+            // Listed with the impressions.
+            Err(_) => return None,
+        };
+        let key = Certificate::from_der(&impression.certificate)
+            .and_then(|certificate| certificate.public_key().cloned());
+        let named =
+            ses::Seal::from_der(&impression.seal).map(|seal| seal.certs.contains(&impression.certificate));
+        if !named.unwrap_or(false) {
+            seen.add("signerInSealCertList", &at, "the seal does not name the signer's certificate");
+        }
+        match key {
+            Ok(key) => Some(Signer { seal: impression.seal, key }),
+            Err(why) => {
+                seen.add("impressionCertificate", at, why.to_string());
+                None
+            }
+        }
+    }
 }
 
 impl Check<'_> {
@@ -90,150 +261,89 @@ impl Check<'_> {
     }
 
     /// sled may panic on damage; that is a finding like any other.
-    fn guarded(&mut self, what: &'static str, part: impl FnOnce(&mut Self)) {
-        if let Err(panic) = catching(|| part(self)) {
-            self.add("sledPanic", what, panic);
+    fn guarded(&mut self, what: &'static str, part: impl FnOnce(&mut Self) -> Result<(), StoreError>) {
+        match catching(|| part(self)) {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => self.add("unreadable", what, why.to_string()),
+            Err(panic) => self.add("sledPanic", what, panic),
         }
     }
 
-    fn batch(&mut self, number: BatchNumber) {
-        let at = format!("batch {number}");
-        let read = self.engine.reading().and_then(|_reading| self.engine.batch(number));
-        let stored = match read {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return self.add("batchMissing", at, "the counters say that there is one"),
-            Err(why) => return self.add("batchDamaged", at, why.to_string()),
-        };
-        self.report.batches += 1;
-        self.report.licences += stored.sealed.records.len() as u64;
-        if let Err(why) = block::check_shape(&stored.sealed) {
-            self.add("batchRoot", &at, why.to_string());
-        }
-        self.leaves(&stored, &at);
-        self.stamp(&stored, &at);
-        self.entries(&stored);
-    }
-
-    fn leaves(&mut self, stored: &StoredBatch, at: &str) {
-        let sealed = &stored.sealed;
-        let Ok(salt_key) = self.engine.keys.salts().find(&sealed.salt_key) else {
-            return self.add("saltKeyMissing", at, format!("salt key {}", sealed.salt_key));
-        };
-        if sealed.schema != self.catalogue.version() {
-            let detail = format!("sealed with catalogue {}, which is not here", sealed.schema);
-            return self.add("schemaMissing", at, detail);
-        }
-        let (batch, suite) = (&sealed.manifest.batch, sealed.manifest.suite);
-        for (slot, (record, leaf)) in sealed.records.iter().zip(&sealed.leaves).enumerate() {
-            let Some(kind) = self.catalogue.get(&record.type_code) else {
-                self.add("typeUnknown", format!("{at} slot {slot}"), record.type_code.to_string());
-                continue;
-            };
-            let derived = Payload::of(record, kind, &sealed.schema, batch, salt_key, suite)
-                .and_then(|payload| payload.leaf(suite));
-            if !derived.is_ok_and(|derived| derived == *leaf) {
-                self.add(
-                    "leaf",
-                    format!("{at} slot {slot}"),
-                    "the record does not give the leaf that was sealed",
-                );
-            }
-        }
-    }
-
-    fn stamp(&mut self, stored: &StoredBatch, at: &str) {
-        let (manifest, stamp) = (&stored.sealed.manifest, &stored.sealed.stamp);
-        let signer = match self.signers.get(&stamp.impression) {
-            Some(signer) => signer.clone(),
-            None => {
-                let signer = self.signer(&stamp.impression);
-                self.signers.insert(stamp.impression, signer.clone());
-                signer
-            }
-        };
-        let Some(Signer { seal, key }) = signer else {
-            let detail = format!("impression {} cannot be used", hex::encode(stamp.impression));
-            return self.add("stampSigner", at, detail);
-        };
-        let verified = ses::to_sign(&seal, stamp.time, &manifest.data_hash(), stamp.voice.property())
-            .is_ok_and(|to_sign| key.verify(&to_sign, &stamp.signature).is_ok());
-        if key.suite() != manifest.suite || !verified {
-            self.add("stampSignature", at, "the stamp's signature does not verify over the manifest");
-        }
-    }
-
-    fn signer(&mut self, digest: &Digest) -> Option<Signer> {
-        let at = format!("impression {}", hex::encode(digest));
-        let read = self.engine.reading().and_then(|_reading| self.engine.read_impression(digest));
-        let impression = match read {
-            Ok(Some(impression)) => impression,
-            Ok(None) => {
-                self.add("impressionMissing", at, "a batch refers to it");
-                return None;
-            }
-            // Listed with the impressions.
-            Err(_) => return None,
-        };
-        let key = Certificate::from_der(&impression.certificate)
-            .and_then(|certificate| certificate.public_key().cloned());
-        let named =
-            ses::Seal::from_der(&impression.seal).map(|seal| seal.certs.contains(&impression.certificate));
-        if !named.unwrap_or(false) {
-            self.add("signerInSealCertList", &at, "the seal does not name the signer's certificate");
-        }
-        match key {
-            Ok(key) => Some(Signer { seal: impression.seal, key }),
-            Err(why) => {
-                self.add("impressionCertificate", at, why.to_string());
-                None
-            }
-        }
-    }
-
-    /// Every record is found under each of its keys.
-    fn entries(&mut self, stored: &StoredBatch) {
-        let engine = self.engine;
-        for (slot, record) in (0..=u8::MAX).zip(&stored.sealed.records) {
-            let location = Location { batch: stored.number, slot };
-            let (at, place) = (locator(location), format!("batch {} slot {slot}", stored.number));
-            let Entry { id, holders, number } = Entry::of(record, &engine.keys);
-            if !engine.locate(&id).is_ok_and(|found| found == Some(location)) {
-                self.add("indexMissing", &place, format!("tree id, key {}", hex::encode(id)));
-            }
-            let holders = holders.iter().map(|holder| (&engine.holder, holder.as_slice()));
-            for (tree, key) in holders.chain([(&engine.number, number.as_slice())]) {
-                let there = tree.tree.contains_key([key, &at].concat());
-                if !there.is_ok_and(|there| there) {
-                    self.add("indexMissing", &place, format!("tree {}, key {}", tree.name, hex::encode(key)));
+    fn batches(&mut self, catalogue: &Catalogue, every: u64) -> Result<(), StoreError> {
+        let (engine, last) = (self.engine, self.head.last_batch);
+        let checker = BatchCheck { engine, catalogue, signers: Mutex::default() };
+        let begun = Instant::now();
+        let strides = (1..=last).step_by(usize::try_from(STRIDE * every).unwrap_or(usize::MAX)).map(Ok);
+        parallel::ordered(
+            parallel::threads(),
+            strides,
+            |first: u64| {
+                let mut seen = Seen::default();
+                let until = last.min(first + STRIDE * every - 1);
+                for number in (first..=until).step_by(usize::try_from(every).unwrap_or(usize::MAX)) {
+                    // On this thread, since a panic must not leave it.
+                    let checked = catching(|| checker.batch(BatchNumber(number), &mut seen));
+                    if let Err(panic) = checked {
+                        seen.add("sledPanic", format!("batch {number}"), panic);
+                    }
                 }
-            }
-            self.holder_entries += record.holders.len() as u64;
+                Ok::<_, StoreError>(seen)
+            },
+            |seen| {
+                self.report.batches += seen.batches;
+                self.report.licences += seen.licences;
+                for Finding { name, location, detail } in seen.findings {
+                    self.add(name, location, detail);
+                }
+                for (location, entry) in seen.entries {
+                    if every == 1 {
+                        self.expected.add(location, &entry)?;
+                    } else {
+                        self.look_up(location, &entry);
+                    }
+                }
+                self.keep_pace(begun);
+                Ok(())
+            },
+        )
+    }
+
+    /// Waits until the licences so far are within the rate.
+    fn keep_pace(&self, begun: Instant) {
+        let Some(rate) = self.options.licences_per_second.filter(|rate| *rate > 0) else { return };
+        let due = Duration::from_secs_f64(self.report.licences as f64 / rate as f64);
+        if let Some(early) = due.checked_sub(begun.elapsed()) {
+            std::thread::sleep(early);
         }
     }
 
-    fn indexes(&mut self) {
+    /// A record of a sample is found under each of its keys.
+    fn look_up(&mut self, location: Location, entry: &Entry) {
         let engine = self.engine;
-        let expected = [
-            (&engine.id, self.report.licences),
-            (&engine.holder, self.holder_entries),
-            (&engine.number, self.report.licences),
-        ];
-        for (tree, expected) in expected {
-            let mut count = 0;
-            for entry in tree.tree.iter() {
-                match entry.map_err(StoreError::from).map(|(key, value)| index_location(tree, &key, &value)) {
-                    Ok(Some(location)) if location.batch.0 > self.head.last_batch => {}
-                    Ok(_) => count += 1,
-                    Err(why) => return self.add("indexDamaged", tree.name, why.to_string()),
-                }
-            }
-            self.report.index_entries += count;
-            if count != expected {
-                let detail = format!("{count} entries where the records call for {expected}");
-                self.add("indexCount", tree.name, detail);
-                self.follow(tree);
+        let at = format!("batch {} slot {}", location.batch, location.slot);
+        if !engine.locate(&entry.id).is_ok_and(|found| found == Some(location)) {
+            self.add("indexMissing", &at, format!("tree id, key {}", hex::encode(entry.id)));
+        }
+        let here = |found: Result<Vec<Location>, _>| found.is_ok_and(|found| found.contains(&location));
+        for holder in &entry.holders {
+            if !here(engine.locate_holder(holder, usize::MAX)) {
+                self.add("indexMissing", &at, format!("tree holder, key {}", hex::encode(holder)));
             }
         }
+        if !here(engine.locate_number(&entry.number, usize::MAX)) {
+            self.add("indexMissing", &at, format!("tree number, key {}", hex::encode(entry.number)));
+        }
+        self.report.index_entries += 2 + entry.holders.len() as u64;
+    }
+
+    fn indexes(&mut self) -> Result<(), StoreError> {
+        let engine = self.engine;
+        let sorted = self.expected.ids.sorted()?;
+        self.index::<ID_KEY, ID_ENTRY>(&engine.id, &engine.id_base, sorted)?;
+        let sorted = self.expected.holders.sorted()?;
+        self.index::<HOLDER_KEY, HOLDER_ENTRY>(&engine.holder, &engine.holder_base, sorted)?;
+        let sorted = self.expected.numbers.sorted()?;
+        self.index::<ID_KEY, ID_ENTRY>(&engine.number, &engine.number_base, sorted)?;
         for key in engine.batch.tree.iter().keys().flatten() {
             let number = key.first_chunk().map(|number| u64::from_be_bytes(*number)).unwrap_or_default();
             // One that is being added right now is beyond the counters only until it is done.
@@ -242,46 +352,94 @@ impl Check<'_> {
                 self.add("batchStray", format!("batch {number}"), "beyond the counters");
             }
         }
+        Ok(())
     }
 
-    /// Follows every entry of an index to its record.
-    fn follow(&mut self, tree: &Named) {
-        let mut last: Option<std::sync::Arc<StoredBatch>> = None;
-        for (key, value) in tree.tree.iter().flatten() {
-            let blind = key.get(..key.len().saturating_sub(if tree.name == "id" { 0 } else { LOCATOR }));
-            let blind = blind.unwrap_or_default().to_vec();
-            let leads = |entry: &Entry| match tree.name {
-                "id" => entry.id.as_slice() == blind,
-                "number" => entry.number.as_slice() == blind,
-                _ => entry.holders.iter().any(|holder| holder.as_slice() == blind),
-            };
-            let found = index_location(tree, &key, &value).is_some_and(|at| {
-                match self.engine.found(at, last.as_ref(), leads) {
-                    Ok(found) => {
-                        last = Some(found.batch);
-                        true
-                    }
-                    Err(_) => false,
+    /// Holds an index, the flat tree and the packed one together, against what it should have.
+    fn index<const K: usize, const N: usize>(
+        &mut self,
+        live: &Named,
+        base: &Named,
+        expected: impl Iterator<Item = Result<[u8; N], StoreError>>,
+    ) -> Result<(), StoreError> {
+        let engine = self.engine;
+        let mut flat = live.tree.iter().map(|entry| flat_entry::<N>(live, entry)).peekable();
+        let mut packed = packed::all::<K>(engine, base)
+            .map(|entry| entry.map(|entry| sortable::<N>(&entry.key, entry.at)))
+            .peekable();
+        let mut expected = expected.peekable();
+        let mut last = None;
+        loop {
+            // Damage first, so that what follows can be compared.
+            for (tree, entry) in [(live.name, flat.peek()), (base.name, packed.peek())] {
+                if let Some(Err(why)) = entry {
+                    let why = why.to_string();
+                    self.add("indexDamaged", tree, why);
                 }
-            });
-            if !found {
-                self.add(
-                    "indexStray",
-                    format!("tree {}, key {}", tree.name, hex::encode(&key)),
-                    "leads to no such licence",
-                );
+            }
+            let damaged = flat.next_if(Result::is_err).is_some() | packed.next_if(Result::is_err).is_some();
+            if damaged {
+                continue;
+            }
+            if let Some(Err(why)) = expected.peek() {
+                return Err(why.clone());
+            }
+            let [a, b, wanted] = [flat.peek(), packed.peek(), expected.peek()]
+                .map(|entry| entry.and_then(|entry| entry.as_ref().ok()).copied());
+            let found = match (a, b) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            };
+            let next = match (found, wanted) {
+                (Some(found), Some(wanted)) => found.min(wanted),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => return Ok(()),
+            };
+            if a == Some(next) {
+                flat.next();
+            }
+            if b == Some(next) {
+                packed.next();
+            }
+            if wanted == Some(next) {
+                expected.next();
+            }
+            let (key, at) = next.split_at_checked(K).unwrap_or_default();
+            let location = read_locator(at);
+            let place = || {
+                let batch = location.map_or(0, |at| at.batch.0);
+                (format!("batch {batch} slot {}", location.map_or(0, |at| at.slot)), hex::encode(key))
+            };
+            match (found == Some(next), wanted == Some(next)) {
+                (true, true) => {}
+                (true, false) => {
+                    // One of a licence that came after the check began.
+                    if location.is_none_or(|at| at.batch.0 <= self.head.last_batch && at.batch.0 > 0) {
+                        let (at, key) = place();
+                        self.add(
+                            "indexStray",
+                            format!("tree {}, key {key}", live.name),
+                            format!("leads to {at}, which is another licence"),
+                        );
+                    }
+                    continue;
+                }
+                _ => {
+                    let (at, key) = place();
+                    self.add("indexMissing", at, format!("tree {}, key {key}", live.name));
+                }
+            }
+            if last.replace(next) != Some(next) && found == Some(next) {
+                self.report.index_entries += 1;
             }
         }
     }
 
-    fn statuses(&mut self) {
+    fn statuses(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         let mut changes = vec![];
         for key in engine.status.tree.iter().keys() {
-            let key = match key {
-                Ok(key) => key,
-                Err(why) => return self.add("statusDamaged", "tree status", why.to_string()),
-            };
+            let key = key?;
             if !key.ends_with(&[0, 0]) {
                 continue;
             }
@@ -314,15 +472,13 @@ impl Check<'_> {
             let detail = format!("{} changes, numbered up to {}", changes.len(), self.head.last_change);
             self.add("changeMissing", "tree status", detail);
         }
+        Ok(())
     }
 
-    fn states(&mut self) {
+    fn states(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         for key in engine.state.tree.iter().keys() {
-            let key = match key {
-                Ok(key) => key,
-                Err(why) => return self.add("stateDamaged", "tree state", why.to_string()),
-            };
+            let key = key?;
             let Some((base, [0, 0])) = key.split_last_chunk() else { continue };
             let at = format!("state {}", hex::encode(base));
             match engine.reading().and_then(|_reading| engine.state_at(base)) {
@@ -337,15 +493,13 @@ impl Check<'_> {
                 Err(why) => self.add("stateDamaged", at, why.to_string()),
             }
         }
+        Ok(())
     }
 
-    fn impressions(&mut self) {
+    fn impressions(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         for key in engine.impression.tree.iter().keys() {
-            let key = match key {
-                Ok(key) => key,
-                Err(why) => return self.add("impressionDamaged", "tree impression", why.to_string()),
-            };
+            let key = key?;
             let Some((base, [0, 0])) = key.split_last_chunk() else { continue };
             let read = engine.reading().and_then(|_reading| match base.try_into() {
                 Ok(digest) => engine.read_impression(&digest),
@@ -357,6 +511,7 @@ impl Check<'_> {
                 Err(why) => self.add("impressionDamaged", hex::encode(base), why.to_string()),
             }
         }
+        Ok(())
     }
 
     fn counts(&mut self) {
@@ -385,24 +540,52 @@ impl Check<'_> {
         }
     }
 
-    fn exports(&mut self, disk: &dyn Disk, places: &Places) {
-        let dir = &places.exports;
+    /// Every export and every volume reads to its end.
+    fn exports(&mut self, dir: &Path) {
+        let (disk, keys) = (self.disk, &*self.engine.keys);
+        let read =
+            |file: &str, seal: &rows::Seal| rows::read(disk, &dir.join(file), seal, keys, |_| Ok(()), Ok);
         match export::manifests(disk, dir) {
+            Err(why) => self.add("export", dir.display().to_string(), why.to_string()),
             Ok(names) => {
                 for name in names {
-                    if let Err(why) = export::verify(disk, dir, &name, &self.engine.keys) {
+                    let checked = export::read_manifest(disk, dir, &name, keys).and_then(|manifest| {
+                        for reference in &manifest.volumes {
+                            volume::resolve(disk, dir, reference, keys)?;
+                        }
+                        read(&manifest.file, &manifest.rows)
+                    });
+                    if let Err(why) = checked {
                         self.add("export", name, why.to_string());
                     }
                 }
             }
-            Err(why) => self.add("export", dir.display().to_string(), why.to_string()),
+        }
+        match volume::names(disk, dir) {
+            Err(why) => self.add("volume", dir.display().to_string(), why.to_string()),
+            Ok(names) => {
+                for name in names {
+                    let checked = volume::read_manifest(disk, dir, &name, keys)
+                        .and_then(|volume| read(&volume.file(), &volume.rows));
+                    if let Err(why) = checked {
+                        self.add("volume", name, why.to_string());
+                    }
+                }
+            }
         }
     }
 }
 
-fn index_location(tree: &Named, key: &[u8], value: &[u8]) -> Option<Location> {
-    match tree.name {
-        "id" => read_locator(value),
-        _ => read_locator(key.get(key.len().checked_sub(LOCATOR)?..)?),
-    }
+/// An entry of a flat index as [`sortable`] makes it.
+fn flat_entry<const N: usize>(
+    tree: &Named,
+    entry: Result<(sled::IVec, sled::IVec), sled::Error>,
+) -> Result<[u8; N], StoreError> {
+    let (key, value) = entry?;
+    let bytes = [key.as_ref(), value.as_ref()].concat();
+    bytes.as_slice().try_into().map_err(|_| StoreError::Damaged {
+        tree: tree.name,
+        key: hex::encode(&key),
+        why: "its locator does not read",
+    })
 }

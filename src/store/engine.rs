@@ -7,6 +7,7 @@
 //! | `id` | blind identifier (16) | locator: batch u64 BE ‖ slot |
 //! | `holder` | blind holder (16) ‖ blind type (4) ‖ locator | nothing |
 //! | `number` | blind type and number (16) ‖ locator | nothing |
+//! | `id.base`, `holder.base`, `number.base` | a bound | many entries of the same kind, see [`packed`] |
 //! | `status` | blind identifier ‖ change number u64 BE | a declared state |
 //! | `state` | blind kind (16) ‖ blind kind and key (16) | kind, key and JSON |
 //! | `meta` | `head` | the counters |
@@ -15,6 +16,10 @@
 //! sled makes a file of its own for larger ones: key ‖ part u16 BE; the first begins with
 //! `0x01 ‖ key number u32 BE ‖ parts u16 BE`. The place (tree and key) and these seven bytes are
 //! authenticated, so a value cannot be moved and a part cannot be missing unseen.
+//!
+//! The flat trees `id`, `holder` and `number` take what is issued live; imports, rebuildings and the
+//! [folding](super::fold) fill the packed ones. Readers ask the flat tree first, and an entry is packed
+//! before it leaves there, so none is ever missed.
 //!
 //! An operation touches several trees; a lock keeps readers from seeing half of one. What a crash
 //! leaves half done is done again by the replay.
@@ -28,8 +33,10 @@ use sled::Tree;
 
 use super::block;
 use super::codec::{Reader, Writer};
+use super::dictionary::Dictionaries;
 use super::keys::{Keyring, Use};
 use super::op::{self, AddedBatch, Change, Entry, Head, Operation};
+use super::packed;
 use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{Digest, Random};
@@ -42,6 +49,9 @@ const PART: usize = 6_000;
 const FORMAT: u8 = 1;
 /// Bytes of a locator.
 pub(super) const LOCATOR: usize = 9;
+/// Bytes of the blind keys of `id` and `number`, and of `holder`.
+pub(super) const ID_KEY: usize = 16;
+pub(super) const HOLDER_KEY: usize = 20;
 const HEAD_KEY: &[u8] = b"head";
 
 /// A tree with its name, which is part of every ciphertext's place.
@@ -56,13 +66,18 @@ pub(super) struct Engine {
     pub(super) id: Named,
     pub(super) holder: Named,
     pub(super) number: Named,
+    pub(super) id_base: Named,
+    pub(super) holder_base: Named,
+    pub(super) number_base: Named,
     pub(super) status: Named,
     pub(super) state: Named,
     pub(super) meta: Named,
     pub(super) keys: Arc<Keyring>,
+    pub(super) dictionaries: Arc<Dictionaries>,
     pub(super) random: Arc<dyn Random>,
     head: Mutex<Head>,
     gate: RwLock<()>,
+    folding: Mutex<()>,
     failed: AtomicBool,
     db: sled::Db,
     dir: PathBuf,
@@ -77,23 +92,30 @@ impl Engine {
         dir: &Path,
         settings: &StoreSettings,
         keys: Arc<Keyring>,
+        dictionaries: Arc<Dictionaries>,
         random: Arc<dyn Random>,
     ) -> Result<Self, StoreError> {
         let (db, trees) = open_trees(dir, settings.cache_bytes)?;
-        let [batch, impression, id, holder, number, status, state, meta] = trees;
+        let [batch, impression, id, holder, number, id_base, holder_base, number_base, status, state, meta] =
+            trees;
         let engine = Self {
             batch,
             impression,
             id,
             holder,
             number,
+            id_base,
+            holder_base,
+            number_base,
             status,
             state,
             meta,
             keys,
+            dictionaries,
             random,
             head: Mutex::default(),
             gate: RwLock::default(),
+            folding: Mutex::default(),
             failed: AtomicBool::new(false),
             db,
             dir: dir.to_owned(),
@@ -122,6 +144,11 @@ impl Engine {
         Ok(self.gate.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// While it is held no index entry moves from a flat to a packed tree.
+    pub(super) fn hold_folding(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on nothing is served.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);
@@ -145,8 +172,13 @@ impl Engine {
 
     // -- values ------------------------------------------------------------------------------
 
-    /// Writes a value in place of what was there.
-    pub(super) fn write(&self, tree: &Named, key: &[u8], plain: &[u8]) -> Result<(), StoreError> {
+    /// The keys and values that a value lies under in sled.
+    pub(super) fn parts(
+        &self,
+        tree: &Named,
+        key: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
         // 28 bytes of nonce and tag, 7 in front.
         let parts = (plain.len() + 28 + 7).div_ceil(PART);
         let count = u16::try_from(parts)
@@ -157,15 +189,43 @@ impl Engine {
         let sealed =
             self.keys.seal(Use::Block, &[tree.name.as_bytes(), b"\0", key, &value], plain, &*self.random)?;
         value.extend(sealed);
-        for (part, bytes) in (0..count).zip(value.chunks(PART)) {
-            tree.tree.insert(part_key(key, part), bytes)?;
+        Ok((0..count)
+            .zip(value.chunks(PART))
+            .map(|(part, bytes)| (part_key(key, part), bytes.to_vec()))
+            .collect())
+    }
+
+    /// Writes a value in place of what was there.
+    pub(super) fn write(&self, tree: &Named, key: &[u8], plain: &[u8]) -> Result<(), StoreError> {
+        let parts = self.parts(tree, key, plain)?;
+        let mut stale = parts.len();
+        for (at, bytes) in parts {
+            tree.tree.insert(at, bytes)?;
         }
-        for stale in count.. {
-            if tree.tree.remove(part_key(key, stale))?.is_none() {
-                break;
-            }
+        while let Ok(part) = u16::try_from(stale)
+            && tree.tree.remove(part_key(key, part))?.is_some()
+        {
+            stale += 1;
         }
         Ok(())
+    }
+
+    /// Writes values of one part each under keys that nothing longer lies under.
+    pub(super) fn write_new(&self, tree: &Named, values: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+        let mut parts = Vec::with_capacity(values.len());
+        for (key, plain) in values {
+            parts.extend(self.parts(tree, key, plain)?);
+        }
+        self.insert_parts(tree, &parts)
+    }
+
+    /// Puts what [`Engine::parts`] made into sled as one of its batches.
+    pub(super) fn insert_parts(&self, tree: &Named, parts: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (at, bytes) in parts {
+            batch.insert(at.as_slice(), bytes.as_slice());
+        }
+        Ok(tree.tree.apply_batch(batch)?)
     }
 
     /// Reads a value; `None` if nothing is there.
@@ -233,6 +293,8 @@ impl Engine {
             Change::Status(identifier, status) => self.put_status(identifier, status)?,
             Change::Put(kind, key, json) => self.put_state(kind, key, json)?,
             Change::Remove(kind, key) => self.erase(&self.state, &self.state_key(kind, key))?,
+            // Its volumes are loaded before the change is made, and before it is replayed.
+            Change::Import(_) => {}
         }
         self.put_head(operation.head)
     }
@@ -256,8 +318,9 @@ impl Engine {
     }
 
     pub(super) fn put_batch(&self, batch: &AddedBatch) -> Result<(), StoreError> {
+        let outline = block::outline(batch.number, &batch.packed, &self.dictionaries, &self.keys)?;
         self.write(&self.batch, &batch.number.0.to_be_bytes(), &batch.packed)?;
-        for (slot, Entry { id, holders, number }) in (0..=u8::MAX).zip(&batch.entries) {
+        for (slot, Entry { id, holders, number }) in (0..=u8::MAX).zip(&outline.entries) {
             let at = locator(Location { batch: batch.number, slot });
             self.id.tree.insert(id, &at)?;
             for holder in holders {
@@ -288,9 +351,20 @@ impl Engine {
 
     // -- reading (the caller holds `reading`) ------------------------------------------------
 
+    /// A batch as [`block::pack`] made it.
+    pub(super) fn packed(&self, number: BatchNumber) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(&self.batch, &number.0.to_be_bytes())
+    }
+
     pub(super) fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError> {
-        let Some(packed) = self.read(&self.batch, &number.0.to_be_bytes())? else { return Ok(None) };
-        Ok(Some(Arc::new(StoredBatch { number, sealed: block::unpack(number, &packed)? })))
+        let Some(packed) = self.packed(number)? else { return Ok(None) };
+        let sealed = block::unpack(number, &packed, &self.dictionaries)?;
+        Ok(Some(Arc::new(StoredBatch { number, sealed })))
+    }
+
+    /// How many licences a packed batch has.
+    pub(super) fn size_of(&self, number: BatchNumber, packed: &[u8]) -> Result<u64, StoreError> {
+        Ok(u64::from(block::manifest(number, packed, &self.dictionaries)?.size))
     }
 
     pub(super) fn read_impression(&self, digest: &Digest) -> Result<Option<SealImpression>, StoreError> {
@@ -304,22 +378,49 @@ impl Engine {
         })
     }
 
-    pub(super) fn locate(&self, id: &[u8; 16]) -> Result<Option<Location>, StoreError> {
-        let Some(value) = self.id.tree.get(id)? else { return Ok(None) };
-        read_locator(&value).map(Some).ok_or_else(|| StoreError::Damaged {
-            tree: "id",
-            key: hex::encode(id),
-            why: "its locator does not read",
-        })
+    pub(super) fn locate(&self, id: &[u8; ID_KEY]) -> Result<Option<Location>, StoreError> {
+        match self.id.tree.get(id)? {
+            Some(value) => read_locator(&value).map(Some).ok_or_else(|| StoreError::Damaged {
+                tree: "id",
+                key: hex::encode(id),
+                why: "its locator does not read",
+            }),
+            None => {
+                let found = packed::find::<ID_KEY>(self, &self.id_base, id, 1)?.pop();
+                Ok(found.filter(|at| at.batch.0 <= self.head().last_batch))
+            }
+        }
     }
 
-    /// Locators under a prefix of an index tree.
-    pub(super) fn locations<'a>(
-        &self,
-        tree: &'a Named,
-        prefix: &[u8],
-    ) -> impl Iterator<Item = Result<Location, StoreError>> + use<'a> {
-        tree.tree.scan_prefix(prefix).keys().map(|key| {
+    /// Where a holder's licences lie, of one type or all, at most `limit`.
+    pub(super) fn locate_holder(&self, prefix: &[u8], limit: usize) -> Result<Vec<Location>, StoreError> {
+        let live = self.live(&self.holder, prefix, limit)?;
+        let packed = packed::find::<HOLDER_KEY>(self, &self.holder_base, prefix, limit)?;
+        Ok(self.joined(live, packed, limit))
+    }
+
+    /// Where the licences of a type and number lie, at most `limit`.
+    pub(super) fn locate_number(&self, key: &[u8], limit: usize) -> Result<Vec<Location>, StoreError> {
+        let live = self.live(&self.number, key, limit)?;
+        let packed = packed::find::<ID_KEY>(self, &self.number_base, key, limit)?;
+        Ok(self.joined(live, packed, limit))
+    }
+
+    /// Locations of a flat and of a packed index, each once, in order. What lies beyond the counters is of
+    /// an import that is under way, and not there yet.
+    fn joined(&self, live: Vec<Location>, packed: Vec<Location>, limit: usize) -> Vec<Location> {
+        let last = self.head().last_batch;
+        let mut all = [packed, live].concat();
+        all.retain(|at| at.batch.0 <= last);
+        all.sort_unstable();
+        all.dedup();
+        all.truncate(limit);
+        all
+    }
+
+    /// Locators under a prefix of a flat index.
+    fn live(&self, tree: &Named, prefix: &[u8], limit: usize) -> Result<Vec<Location>, StoreError> {
+        let locations = tree.tree.scan_prefix(prefix).keys().take(limit).map(|key| {
             let key = key?;
             key.len().checked_sub(LOCATOR).and_then(|at| read_locator(key.get(at..)?)).ok_or_else(|| {
                 StoreError::Damaged {
@@ -328,7 +429,8 @@ impl Engine {
                     why: "its locator does not read",
                 }
             })
-        })
+        });
+        locations.collect()
     }
 
     /// The licence that an index entry leads to, if it is the one that `wanted` says.
@@ -477,7 +579,7 @@ pub(super) fn part_key(key: &[u8], part: u16) -> Vec<u8> {
     [key, &part.to_be_bytes()].concat()
 }
 
-fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 8]), sled::Error> {
+fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 11]), sled::Error> {
     let db = sled::Config::default()
         .path(dir)
         .cache_capacity(cache_bytes)
@@ -492,6 +594,9 @@ fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 8]), sl
         tree("id")?,
         tree("holder")?,
         tree("number")?,
+        tree("id.base")?,
+        tree("holder.base")?,
+        tree("number.base")?,
         tree("status")?,
         tree("state")?,
         tree("meta")?,

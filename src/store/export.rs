@@ -1,69 +1,57 @@
-//! Exports: all of the store in one framed file that can be read without sled.
+//! Exports: all of the store in files that can be read without sled.
 //!
 //! ```text
-//! export-N.data   frames of kind "SEXP": 0x01 ‖ key number u32 BE ‖ AES-256-GCM(rows), each row with its length
-//! export-N.json   the manifest, authenticated; an export without one does not count
-//! keys.json       a copy of the key file
+//! volume-….data, .json   the batches: see `volume`
+//! export-N.data          rows: seals, statuses and states, as they stood
+//! export-N.json          the manifest, authenticated; an export without one does not count
+//! keys.json, dictionary-N   copies of the key file and the dictionaries
 //! ```
 //!
-//! N is the number of operations covered. The store keeps serving while it is written, so the file
+//! N is the number of operations covered. The store keeps serving while it is written, so the rows
 //! may also hold traces of later operations; they are in the journal too, and replaying them gives
-//! the same. Each frame is bound to its export and place; the manifest has the hash chain over their
-//! contents, and an export counts only after it was fsynced, read back and found the same.
+//! the same. An export counts only after it was fsynced, read back and found the same; a volume is read
+//! back when it is written, and after that by `store check`.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::block;
-use super::codec::{Reader, Writer};
+use super::codec::Writer;
+use super::dictionary;
 use super::engine::{Engine, Named};
-use super::keys::{KEY_FILE, Keyring, Use};
-use super::op::{self, AddedBatch, Head};
+use super::keys::{KEY_FILE, Keyring};
+use super::op::{self, Head, VolumeRef};
 use super::open::Places;
-use super::traits::BatchNumber;
-use crate::crypto::{Digest, sha256};
-use crate::durable::{Disk, DiskFile, DurableError, framed, replace_file};
-use crate::seal::batch::SealImpression;
+use super::rows::{self, RowWriter, Seal};
+use super::volume::{self, IMPRESSION, STATE, STATUS, Volume};
+use crate::crypto::Digest;
+use crate::durable::{Disk, DurableError, replace_file};
 use crate::time::Timestamp;
 
-const KIND: [u8; 4] = *b"SEXP";
 const LABEL: &str = "export";
-const FORMAT: u32 = 1;
-const FRAME_FORMAT: u8 = 1;
-/// Rows are gathered into frames of about so many bytes.
-const FRAME_BYTES: usize = 256 << 10;
+const FORMAT: u32 = 2;
 /// Keys of a tree that are read before the readers' lock is let go.
 const STRIDE: usize = 256;
-
-const BATCH: u8 = 1;
-const IMPRESSION: u8 = 2;
-const STATUS: u8 = 3;
-const STATE: u8 = 4;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Manifest {
     format: u32,
-    made: Timestamp,
-    /// Random, in hex: part of every frame's place.
-    export: String,
-    file: String,
-    pub(super) bytes: u64,
-    frames: u64,
-    pub(super) rows: u64,
+    pub(super) made: Timestamp,
+    pub(super) file: String,
+    pub(super) rows: Seal,
+    pub(super) volumes: Vec<VolumeRef>,
     pub(super) sequence: u64,
     pub(super) last_batch: u64,
-    licences: u64,
-    last_change: u64,
+    pub(super) licences: u64,
+    pub(super) last_change: u64,
     /// Last journal segment that holds nothing but covered operations.
     pub(super) journal_through: u64,
-    chain: String,
 }
 
 impl Manifest {
-    fn head(&self) -> Head {
+    pub(super) fn head(&self) -> Head {
         Head {
             sequence: self.sequence,
             last_batch: self.last_batch,
@@ -88,13 +76,7 @@ pub(super) fn read_manifest(
     let path = dir.join(name);
     let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
     let fault = |why| StoreError::File { path: path.clone(), why };
-    let content = content.ok_or(fault("it is missing"))?;
-    let manifest: Manifest =
-        keys.verify_file(LABEL, &content).ok_or(fault("it was changed, or belongs to another store"))?;
-    match manifest.format {
-        FORMAT => Ok(manifest),
-        _ => Err(fault("its format is newer than this program")),
-    }
+    keys.verify_file(LABEL, FORMAT, &content.ok_or_else(|| fault("it is missing"))?).map_err(fault)
 }
 
 /// Writes an export that covers the operations up to `head`, whose journal ends with segment
@@ -106,24 +88,26 @@ pub(super) fn write(
     head: Head,
     journal_through: u64,
     made: Timestamp,
-) -> Result<(Manifest, PathBuf), StoreError> {
+) -> Result<(Manifest, Vec<Volume>, PathBuf), StoreError> {
     let dir = &places.exports;
+    let volumes = volume::complete(engine, disk, dir, head.last_batch)?;
     let name = format!("export-{:020}", head.sequence);
-    let (path, temporary) = (dir.join(format!("{name}.data")), dir.join(format!("{name}.tmp")));
-    if disk.len(&temporary).is_ok() {
-        disk.remove(&temporary).map_err(DurableError::io("remove", &temporary))?;
-    }
-    let mut to = FrameWriter::create(engine, disk, &temporary)?;
-    write_rows(engine, head, &mut to)?;
-    let mut manifest = to.finish()?;
-    manifest.made = made;
-    manifest.file = format!("{name}.data");
-    manifest.journal_through = journal_through;
-    manifest.sequence = head.sequence;
-    manifest.last_batch = head.last_batch;
-    manifest.licences = head.licences;
-    manifest.last_change = head.last_change;
-    read_back(disk, &temporary, &manifest, &engine.keys, &mut |_| Some(()))?;
+    let (path, temporary) = (dir.join(format!("{name}.data")), dir.join("export.tmp"));
+    let mut to = RowWriter::create(disk, &temporary, &engine.keys, &*engine.random)?;
+    write_rows(engine, &mut to)?;
+    let manifest = Manifest {
+        format: FORMAT,
+        made,
+        file: format!("{name}.data"),
+        rows: to.sync()?,
+        volumes: volumes.iter().map(Volume::reference).collect(),
+        sequence: head.sequence,
+        last_batch: head.last_batch,
+        licences: head.licences,
+        last_change: head.last_change,
+        journal_through,
+    };
+    rows::read(disk, &temporary, &manifest.rows, &engine.keys, |_| Ok(()), Ok)?;
 
     // The old manifest of the same name, if any, must not stand beside the new data.
     let manifest_path = dir.join(format!("{name}.json"));
@@ -133,23 +117,36 @@ pub(super) fn write(
     }
     disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
     disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
-    let key_file = places.dir.join(KEY_FILE);
-    let keys = disk.read(&key_file).map_err(DurableError::io("read", &key_file))?;
-    let keys = keys.ok_or(StoreError::KeyFile { path: key_file, why: "it is missing" })?;
-    replace_file(disk, &dir.join(KEY_FILE), &keys)?;
+    copy_keys(disk, &places.dir, dir)?;
     replace_file(disk, &manifest_path, &engine.keys.sign_file(LABEL, &manifest))?;
-    Ok((manifest, path))
+    Ok((manifest, volumes, path))
 }
 
-/// Removes all but the newest `keep` exports and returns the manifests of those kept, newest first.
-/// One that does not read is neither counted nor removed.
+/// Copies the key file and the dictionaries: what it takes to read an export, beside the master key.
+pub(super) fn copy_keys(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), StoreError> {
+    let mut names = dictionary::names(disk, from)?;
+    names.push(KEY_FILE.to_owned());
+    for name in names {
+        let path = from.join(&name);
+        let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
+        let content = content.ok_or(StoreError::File { path, why: "it is missing" })?;
+        let target = to.join(&name);
+        if disk.read(&target).map_err(DurableError::io("read", &target))?.as_ref() != Some(&content) {
+            replace_file(disk, &target, &content)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all but the newest `keep` exports, and the volumes that none of them needs, and returns the
+/// manifests of those kept, newest first. One that does not read is neither counted nor removed.
 pub(super) fn retain(
     disk: &dyn Disk,
     dir: &Path,
     keep: usize,
     keys: &Keyring,
 ) -> Result<Vec<Manifest>, StoreError> {
-    let mut kept = Vec::new();
+    let mut kept: Vec<Manifest> = Vec::new();
     for name in manifests(disk, dir)?.into_iter().rev() {
         let Ok(manifest) = read_manifest(disk, dir, &name, keys) else { continue };
         if kept.len() < keep {
@@ -157,93 +154,31 @@ pub(super) fn retain(
             continue;
         }
         // The manifest goes first: data without one does not count.
-        for path in [dir.join(&name), dir.join(&manifest.file)] {
-            if disk.len(&path).is_ok() {
-                disk.remove(&path).map_err(DurableError::io("remove", &path))?;
-                disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
-            }
+        remove(disk, dir, &[name, manifest.file])?;
+    }
+    // What is newer than the oldest export kept may be an import's, to which the journal refers.
+    let covered = kept.last().map_or(0, |oldest| oldest.last_batch);
+    for name in volume::names(disk, dir)? {
+        let Ok(volume) = volume::read_manifest(disk, dir, &name, keys) else { continue };
+        let needed = kept.iter().any(|export| export.volumes.contains(&volume.reference()));
+        if !needed && volume.last <= covered && kept.len() >= keep {
+            remove(disk, dir, &[volume.manifest_file(), volume.file()])?;
         }
     }
     Ok(kept)
 }
 
-/// Reads an export through without using it.
-pub(super) fn verify(disk: &dyn Disk, dir: &Path, name: &str, keys: &Keyring) -> Result<(), StoreError> {
-    let manifest = read_manifest(disk, dir, name, keys)?;
-    read_back(disk, &dir.join(&manifest.file), &manifest, keys, &mut |_| Some(()))
-}
-
-/// Loads an export into an empty engine and returns the counters it covers.
-pub(super) fn load(disk: &dyn Disk, dir: &Path, name: &str, engine: &Engine) -> Result<Head, StoreError> {
-    let manifest = read_manifest(disk, dir, name, &engine.keys)?;
-    let mut failed = None;
-    let read =
-        read_back(disk, &dir.join(&manifest.file), &manifest, &engine.keys, &mut |row| match load_row(
-            engine, row,
-        ) {
-            Ok(read) => read,
-            Err(why) => {
-                failed = Some(why);
-                None
-            }
-        });
-    if let Some(why) = failed {
-        return Err(why);
+fn remove(disk: &dyn Disk, dir: &Path, names: &[String]) -> Result<(), StoreError> {
+    for path in names.iter().map(|name| dir.join(name)) {
+        if disk.len(&path).is_ok() {
+            disk.remove(&path).map_err(DurableError::io("remove", &path))?;
+            disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+        }
     }
-    read?;
-    // Last, so that a loading that was interrupted has none.
-    engine.put_head(manifest.head())?;
-    Ok(manifest.head())
+    Ok(())
 }
 
-fn load_row(engine: &Engine, row: &[u8]) -> Result<Option<()>, StoreError> {
-    let mut reader = Reader(row);
-    let Some(kind) = reader.u8() else { return Ok(None) };
-    let read = match kind {
-        BATCH => match reader.number().map(BatchNumber).zip(reader.bytes()) {
-            Some((number, packed)) => {
-                let sealed = block::unpack(number, packed)?;
-                let entries = AddedBatch::entries(&sealed, &engine.keys);
-                engine.put_batch(&AddedBatch { number, packed: packed.to_vec(), entries })?;
-                Some(())
-            }
-            None => None,
-        },
-        IMPRESSION => match reader.bytes().zip(reader.bytes()) {
-            Some((seal, certificate)) => {
-                let impression = SealImpression { seal: seal.into(), certificate: certificate.into() };
-                Some(engine.put_impression(&impression)?)
-            }
-            None => None,
-        },
-        STATUS => match op::read_status(&mut reader) {
-            Some((identifier, status)) => Some(engine.put_status(&identifier, &status)?),
-            None => None,
-        },
-        STATE => match (reader.text(), reader.text(), reader.bytes()) {
-            (Some(kind), Some(key), Some(json)) => Some(engine.put_state(kind, key, json)?),
-            _ => None,
-        },
-        _ => None,
-    };
-    Ok(read.filter(|()| reader.is_empty()))
-}
-
-fn write_rows(engine: &Engine, head: Head, to: &mut FrameWriter<'_>) -> Result<(), StoreError> {
-    for number in 1..=head.last_batch {
-        let packed = {
-            let _reading = engine.reading()?;
-            engine.read(&engine.batch, &number.to_be_bytes())?
-        };
-        let packed = packed.ok_or_else(|| StoreError::Damaged {
-            tree: "batch",
-            key: number.to_string(),
-            why: "it is not here",
-        })?;
-        let mut row = Writer::default();
-        row.u8(BATCH).number(number).bytes(&packed);
-        to.row(row)?;
-    }
+fn write_rows(engine: &Engine, to: &mut RowWriter<'_>) -> Result<(), StoreError> {
     each_value(
         engine,
         &engine.impression,
@@ -291,7 +226,7 @@ fn each_value(
     engine: &Engine,
     from: &Named,
     row: impl Fn(&[u8]) -> Result<Option<Writer>, StoreError>,
-    to: &mut FrameWriter<'_>,
+    to: &mut RowWriter<'_>,
 ) -> Result<(), StoreError> {
     let mut keys = from.tree.iter().keys();
     loop {
@@ -306,115 +241,10 @@ fn each_value(
         }
         drop(reading);
         for row in rows {
-            to.row(row)?;
+            to.row(&row.finish())?;
         }
         if seen == 0 {
             return Ok(());
         }
     }
-}
-
-struct FrameWriter<'a> {
-    engine: &'a Engine,
-    path: PathBuf,
-    file: Box<dyn DiskFile>,
-    export: [u8; 16],
-    rows: Writer,
-    manifest: Manifest,
-    chain: Digest,
-}
-
-impl<'a> FrameWriter<'a> {
-    fn create(engine: &'a Engine, disk: &dyn Disk, path: &Path) -> Result<Self, StoreError> {
-        let mut file = disk.create(path).map_err(DurableError::io("create", path))?;
-        file.write(&framed::header(KIND)).map_err(DurableError::io("write", path))?;
-        let export = engine.random.bytes()?;
-        let manifest = Manifest {
-            format: FORMAT,
-            made: Timestamp::from_millis(0),
-            export: hex::encode(export),
-            file: String::new(),
-            bytes: framed::HEADER_LEN,
-            frames: 0,
-            rows: 0,
-            sequence: 0,
-            last_batch: 0,
-            licences: 0,
-            last_change: 0,
-            journal_through: 0,
-            chain: String::new(),
-        };
-        let (path, rows) = (path.to_owned(), Writer::default());
-        Ok(Self { engine, path, file, export, rows, manifest, chain: [0; 32] })
-    }
-
-    fn row(&mut self, row: Writer) -> Result<(), StoreError> {
-        self.rows.bytes(&row.finish());
-        self.manifest.rows += 1;
-        if self.rows.len() >= FRAME_BYTES { self.frame() } else { Ok(()) }
-    }
-
-    fn frame(&mut self) -> Result<(), StoreError> {
-        let rows = std::mem::take(&mut self.rows).finish();
-        self.chain = sha256(&[&self.chain, &rows]);
-        let keys = &self.engine.keys;
-        let mut payload = vec![FRAME_FORMAT];
-        payload.extend(keys.current().to_be_bytes());
-        let place = place(&self.export, self.manifest.frames);
-        payload.extend(keys.seal(Use::Export, &[&place], &rows, &*self.engine.random)?);
-        let frame = framed::frame(&payload)?;
-        self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
-        self.manifest.bytes += frame.len() as u64;
-        self.manifest.frames += 1;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Manifest, StoreError> {
-        if self.rows.len() > 0 {
-            self.frame()?;
-        }
-        self.file.sync().map_err(DurableError::io("sync", &self.path))?;
-        self.manifest.chain = hex::encode(self.chain);
-        Ok(self.manifest)
-    }
-}
-
-fn place(export: &[u8; 16], frame: u64) -> Vec<u8> {
-    [export.as_slice(), &frame.to_be_bytes()].concat()
-}
-
-/// Reads all rows of an export's data file; what `row` cannot read is damage.
-fn read_back(
-    disk: &dyn Disk,
-    path: &Path,
-    manifest: &Manifest,
-    keys: &Keyring,
-    row: &mut dyn FnMut(&[u8]) -> Option<()>,
-) -> Result<(), StoreError> {
-    let fault = |why| StoreError::File { path: path.to_owned(), why };
-    let export = hex::decode(&manifest.export).ok().and_then(|id| <[u8; 16]>::try_from(id).ok());
-    let export = export.ok_or(fault("its manifest names no export"))?;
-    let mut reader = framed::Reader::open(disk, path, KIND, Some(manifest.bytes))?;
-    let (mut frames, mut rows, mut chain) = (0, 0, [0; 32]);
-    while let Some(frame) = reader.next_frame()? {
-        let mut payload = Reader(&frame.payload);
-        if payload.u8() != Some(FRAME_FORMAT) {
-            return Err(fault("a frame format that this program does not know"));
-        }
-        let id = payload.array().map(u32::from_be_bytes).ok_or(fault("a frame is too short"))?;
-        let place = place(&export, frames);
-        let plain = keys.open_sealed(Use::Export, &[&place], id, payload.0);
-        let plain = plain.map_err(|_| fault("a frame does not authenticate"))?;
-        let mut reader = Reader(&plain);
-        while !reader.is_empty() {
-            reader.bytes().and_then(&mut *row).ok_or(fault("a row does not read"))?;
-            rows += 1;
-        }
-        chain = sha256(&[&chain, &plain]);
-        frames += 1;
-    }
-    if frames != manifest.frames || rows != manifest.rows || hex::encode(chain) != manifest.chain {
-        return Err(fault("it is not what was written"));
-    }
-    Ok(())
 }

@@ -79,6 +79,7 @@ struct DataKeys {
     block: AeadKey,
     journal: AeadKey,
     export: AeadKey,
+    spool: AeadKey,
 }
 
 /// What a data key is used for.
@@ -87,6 +88,8 @@ pub(super) enum Use {
     Block,
     Journal,
     Export,
+    /// What an import keeps until it is done.
+    Spool,
 }
 
 /// The unwrapped keys of a store.
@@ -161,9 +164,9 @@ impl Keyring {
                 Purpose::Files => files = Some(secret),
                 Purpose::Data => {
                     let of = |label| secret.derive(label).aead().ok();
-                    let keys =
-                        DataKeys { block: of("block")?, journal: of("journal")?, export: of("export")? };
-                    data.insert(id, keys);
+                    let (block, journal) = (of("block")?, of("journal")?);
+                    let (export, spool) = (of("export")?, of("spool")?);
+                    data.insert(id, DataKeys { block, journal, export, spool });
                 }
                 Purpose::Salt => {
                     let key = SaltKey::new(SaltKeyId(format!("salt-{id}")), secret);
@@ -184,8 +187,19 @@ impl Keyring {
         plain: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, StoreError> {
-        let key = self.key(usage, self.current)?;
-        Ok(key.seal(&self.place(usage, place, self.current), plain, random)?)
+        self.seal_under(self.current, usage, place, plain, random)
+    }
+
+    /// As [`Keyring::seal`], under key `id`: for a file that goes on under the key it began with.
+    pub(super) fn seal_under(
+        &self,
+        id: KeyId,
+        usage: Use,
+        place: &[&[u8]],
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, StoreError> {
+        Ok(self.key(usage, id)?.seal(&self.place(usage, place, id), plain, random)?)
     }
 
     /// Opens what [`Keyring::seal`] made at the same place under key `id`.
@@ -228,9 +242,25 @@ impl Keyring {
         sign(&self.files, label, body)
     }
 
-    /// Reads a side file; `None` if it is not exactly what was written under this label.
-    pub(super) fn verify_file<T: DeserializeOwned>(&self, label: &str, content: &[u8]) -> Option<T> {
-        verify(&self.files, label, content)
+    /// Reads a side file of this format.
+    ///
+    /// # Errors
+    /// Why not: it is not exactly what was written under this label, or by a newer program.
+    pub(super) fn verify_file<T: DeserializeOwned>(
+        &self,
+        label: &str,
+        format: u32,
+        content: &[u8],
+    ) -> Result<T, &'static str> {
+        const CHANGED: &str = "it was changed, or belongs to another store";
+        let body: serde_json::Value = verify(&self.files, label, content).ok_or(CHANGED)?;
+        match body.get("format").and_then(serde_json::Value::as_u64) {
+            Some(found) if found == u64::from(format) => serde_json::from_value(body).map_err(|_| CHANGED),
+            Some(found) if found < u64::from(format) => {
+                Err("its format is older than this program reads: make it anew from an export")
+            }
+            _ => Err("its format is newer than this program"),
+        }
     }
 
     fn key(&self, usage: Use, id: KeyId) -> Result<&AeadKey, StoreError> {
@@ -243,6 +273,7 @@ impl Keyring {
             Use::Block => &keys.block,
             Use::Journal => &keys.journal,
             Use::Export => &keys.export,
+            Use::Spool => &keys.spool,
         })
     }
 
@@ -251,6 +282,7 @@ impl Keyring {
             Use::Block => b"licence-store/block/v1\0",
             Use::Journal => b"licence-store/journal/v1\0",
             Use::Export => b"licence-store/export/v1\0",
+            Use::Spool => b"licence-store/spool/v1\0",
         };
         [usage, &self.store, &id.to_be_bytes(), &place.concat()].concat()
     }
@@ -354,8 +386,11 @@ mod tests {
     #[test]
     fn a_side_file_is_read_only_under_its_own_label() {
         let (_, keys) = made();
-        let content = keys.sign_file("checkpoint", &7);
-        assert_eq!(keys.verify_file("checkpoint", &content), Some(7));
-        assert_eq!(keys.verify_file::<u32>("export", &content), None);
+        let body = serde_json::json!({ "format": 3 });
+        let content = keys.sign_file("checkpoint", &body);
+        assert_eq!(keys.verify_file("checkpoint", 3, &content), Ok(body));
+        assert!(keys.verify_file::<serde_json::Value>("export", 3, &content).is_err());
+        let newer = keys.verify_file::<serde_json::Value>("checkpoint", 2, &content);
+        assert!(newer.unwrap_err().contains("newer"));
     }
 }

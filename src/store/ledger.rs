@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::engine::{Engine, declared};
-use super::op::{self, AddedBatch, Change, Entry, Head, Operation};
+use super::op::{self, AddedBatch, Change, Head, Operation, VolumeRef};
 use super::open::Checkpoint;
 use super::traits::{BatchNumber, StatusChange, StatusRecord};
 use crate::durable::{Ledger, Staged};
@@ -27,18 +27,38 @@ pub(super) struct NewBatch {
 }
 
 pub(super) struct NewLicence {
+    /// Blind.
+    pub(super) id: [u8; 16],
     pub(super) identifier: Identifier,
     pub(super) state: State,
     pub(super) supersedes: Option<Identifier>,
-    pub(super) entry: Entry,
 }
 
 /// A change that is asked for.
 pub(super) enum Request {
-    Add { batches: Vec<NewBatch>, impressions: Vec<SealImpression> },
+    Add {
+        batches: Vec<NewBatch>,
+        impressions: Vec<SealImpression>,
+    },
     Status(StatusChange),
-    Put { kind: String, key: String, json: Vec<u8>, only_new: bool },
-    Remove { kind: String, key: String },
+    Put {
+        kind: String,
+        key: String,
+        json: Vec<u8>,
+        only_new: bool,
+    },
+    Remove {
+        kind: String,
+        key: String,
+    },
+    /// Volumes that are loaded already, and the counters with them.
+    Import {
+        volumes: Vec<VolumeRef>,
+        before: Head,
+        batches: u64,
+        licences: u64,
+        changes: u64,
+    },
 }
 
 /// What came of it.
@@ -116,9 +136,8 @@ impl StoreLedger {
         for batch in batches {
             next.last_batch += 1;
             let number = BatchNumber(next.last_batch);
-            let mut entries = Vec::with_capacity(batch.licences.len());
             for licence in batch.licences {
-                let id = licence.entry.id;
+                let id = licence.id;
                 let taken = fresh.contains_key(&id)
                     || self.statuses.contains_key(&id)
                     || self.engine.locate(&id)?.is_some();
@@ -147,10 +166,9 @@ impl StoreLedger {
                     change_number: 0,
                 };
                 fresh.insert(id, declared);
-                entries.push(licence.entry);
                 next.licences += 1;
             }
-            added.push(AddedBatch { number, packed: batch.packed, entries });
+            added.push(AddedBatch { number, packed: batch.packed });
             numbers.push(number);
         }
         Ok((Change::Add { impressions, batches: added, superseded }, Reply::Batches(numbers), fresh))
@@ -184,6 +202,12 @@ impl StoreLedger {
     }
 }
 
+/// Whether a version in this state stays as it is when another one supersedes it: it has ended. One that
+/// came as superseded already learns by which one.
+pub(super) fn stays(state: State) -> bool {
+    state.is_terminal() && state != State::Superseded
+}
+
 /// What becomes of an older version: `None` leaves it as it is, because it had ended before.
 fn supersede(
     licence: &NewLicence,
@@ -197,8 +221,7 @@ fn supersede(
     if let Some(by) = status.superseded_by {
         return Err(StoreError::AlreadySuperseded { identifier, superseded, by });
     }
-    // A version that was imported as superseded already learns here by which one.
-    if status.state.is_terminal() && status.state != State::Superseded {
+    if stays(status.state) {
         return Ok(None);
     }
     Ok(Some(StatusRecord {
@@ -248,6 +271,16 @@ impl Ledger for StoreLedger {
                 }
                 state = Some((self.engine.state_key(&kind, &key), false));
                 (Change::Remove(kind, key), Reply::Changed(true))
+            }
+            Request::Import { volumes, before, batches, licences, changes } => {
+                // The volumes were made for exactly this place.
+                if !before.same_licences(&self.head) {
+                    return Err(StoreError::Batch("the store was changed during the import"));
+                }
+                head.last_batch += batches;
+                head.licences += licences;
+                head.last_change += changes;
+                (Change::Import(volumes), Reply::Changed(true))
             }
         };
         let operation = Operation { head, change };

@@ -9,13 +9,11 @@
 //! sets them and never adds to them.
 
 use super::StoreError;
-use super::block;
 use super::codec::{Reader, Writer};
 use super::keys::{Keyring, Use};
 use super::traits::{BatchNumber, StatusRecord};
 use crate::crypto::Random;
 use crate::licence::{Identifier, Record};
-use crate::seal::SealedBatch;
 use crate::seal::batch::SealImpression;
 
 const FORMAT: u8 = 1;
@@ -23,7 +21,8 @@ const FORMAT: u8 = 1;
 const FRONT: usize = 13;
 
 /// The store's counters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Head {
     /// Operations ever acknowledged.
     pub(super) sequence: u64,
@@ -33,6 +32,13 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Whether licences and their states are the same, whatever else was changed.
+    pub(super) const fn same_licences(&self, other: &Self) -> bool {
+        self.last_batch == other.last_batch
+            && self.licences == other.licences
+            && self.last_change == other.last_change
+    }
+
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.number(self.sequence).number(self.last_batch).number(self.licences).number(self.last_change);
     }
@@ -60,14 +66,22 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn of(record: &Record, keys: &Keyring) -> Self {
         let kind = record.type_code.as_str();
+        let blind_kind = keys.blind("type", &[kind]);
         let holder = |holder: &crate::licence::Holder| {
-            holder_key(keys, holder.code_type().code(), holder.code(), Some(kind))
+            Self::holder(&keys.blind("holder", &[holder.code_type().code(), holder.code()]), &blind_kind)
         };
         Self {
             id: id_key(keys, &record.identifier),
-            holders: record.holders.iter().map(|one| first_20(&holder(one))).collect(),
+            holders: record.holders.iter().map(holder).collect(),
             number: number_key(keys, kind, &record.number),
         }
+    }
+
+    /// The blind holder, and the first 4 bytes of the blind type.
+    pub(super) fn holder(holder: &[u8; 16], kind: &[u8; 16]) -> [u8; 20] {
+        let mut key = [0; 20];
+        key.iter_mut().zip(holder.iter().chain(kind)).for_each(|(to, from)| *to = *from);
+        key
     }
 }
 
@@ -88,23 +102,12 @@ pub(super) fn holder_key(keys: &Keyring, code_type: &str, code: &str, type_code:
     key
 }
 
-fn first_20(key: &[u8]) -> [u8; 20] {
-    key.first_chunk().copied().unwrap_or_default()
-}
-
 /// A batch that is being added.
 #[derive(Clone, Debug)]
 pub(super) struct AddedBatch {
     pub(super) number: BatchNumber,
-    /// [`block::pack`].
+    /// [`super::block::pack`].
     pub(super) packed: Vec<u8>,
-    pub(super) entries: Vec<Entry>,
-}
-
-impl AddedBatch {
-    pub(super) fn entries(sealed: &SealedBatch, keys: &Keyring) -> Vec<Entry> {
-        sealed.records.iter().map(|record| Entry::of(record, keys)).collect()
-    }
 }
 
 /// What an operation changes.
@@ -120,6 +123,17 @@ pub(super) enum Change {
     /// Kind, key and JSON.
     Put(String, String, Vec<u8>),
     Remove(String, String),
+    /// What an import brought lies in these volumes, oldest first.
+    Import(Vec<VolumeRef>),
+}
+
+/// A volume, and what makes sure that it is the one that was meant.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct VolumeRef {
+    pub(super) name: String,
+    /// Hash chain over its rows, in hex.
+    pub(super) chain: String,
 }
 
 /// An operation with the counters after it.
@@ -160,7 +174,7 @@ impl Operation {
         let plain = keys
             .open_sealed(Use::Journal, &[front], u32::from_be_bytes(id), sealed)
             .map_err(|_| damaged(sequence, "it does not authenticate"))?;
-        let operation = Self::decode(&plain, keys).ok_or_else(|| damaged(sequence, "it does not read"))?;
+        let operation = Self::decode(&plain).ok_or_else(|| damaged(sequence, "it does not read"))?;
         if operation.head.sequence != sequence {
             return Err(damaged(sequence, "its number is another inside"));
         }
@@ -195,11 +209,17 @@ impl Operation {
             Change::Remove(kind, key) => {
                 writer.u8(4).text(kind).text(key);
             }
+            Change::Import(volumes) => {
+                writer.u8(5).number(volumes.len() as u64);
+                for VolumeRef { name, chain } in volumes {
+                    writer.text(name).text(chain);
+                }
+            }
         }
         writer.finish()
     }
 
-    fn decode(plain: &[u8], keys: &Keyring) -> Option<Self> {
+    fn decode(plain: &[u8]) -> Option<Self> {
         let mut reader = Reader(plain);
         let head = Head::read(&mut reader)?;
         let change = match reader.u8()? {
@@ -209,9 +229,7 @@ impl Operation {
                 };
                 let batch = |reader: &mut Reader<'_>| {
                     let number = BatchNumber(reader.number()?);
-                    let packed = reader.bytes()?.to_vec();
-                    let sealed = block::unpack(number, &packed).ok()?;
-                    Some(AddedBatch { number, packed, entries: AddedBatch::entries(&sealed, keys) })
+                    Some(AddedBatch { number, packed: reader.bytes()?.to_vec() })
                 };
                 Change::Add {
                     impressions: (0..reader.count()?)
@@ -229,6 +247,13 @@ impl Operation {
             }
             3 => Change::Put(reader.text()?.to_owned(), reader.text()?.to_owned(), reader.bytes()?.to_vec()),
             4 => Change::Remove(reader.text()?.to_owned(), reader.text()?.to_owned()),
+            5 => {
+                let volume = |reader: &mut Reader<'_>| {
+                    let (name, chain) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+                    Some(VolumeRef { name, chain })
+                };
+                Change::Import((0..reader.count()?).map(|_| volume(&mut reader)).collect::<Option<_>>()?)
+            }
             _ => return None,
         };
         reader.is_empty().then_some(Self { head, change })

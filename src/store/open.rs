@@ -3,10 +3,14 @@
 //! ```text
 //! keys.json         the key file
 //! checkpoint.json   counters up to which sled was flushed and fsynced
+//! given-up          there when sled must be built anew
 //! open              there while the store is open; left behind by an unclean stop
 //! journal/          the journal
 //! sled/             the database, which can be rebuilt
-//! exports/          export-N.data, export-N.json, keys.json
+//! exports/          volumes, exports, keys.json, dictionaries
+//! dictionary-N      what blocks are compressed with
+//! import/           an import under way
+//! scratch/          what is being sorted
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -14,19 +18,21 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::dictionary::Dictionaries;
 use super::engine::Engine;
 use super::keys::{KEY_FILE, Keyring};
 use super::ledger::StoreLedger;
 use super::op::Head;
 use super::sled_store::Store;
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
-use super::{StoreError, StoreSettings, recover};
+use super::{StoreError, StoreSettings, intake, recover};
 use crate::crypto::{Random, Secret};
 use crate::durable::{Committer, DirLock, Disk, DurableError, Limits, replace_file};
 
 pub(super) const JOURNAL_KIND: [u8; 4] = *b"STOR";
 const CHECKPOINT_FILE: &str = "checkpoint.json";
 const OPEN_FILE: &str = "open";
+const GIVEN_UP_FILE: &str = "given-up";
 const FORMAT: u32 = 1;
 
 /// Where the parts of a store lie.
@@ -36,6 +42,8 @@ pub(super) struct Places {
     pub(super) sled: PathBuf,
     pub(super) journal: PathBuf,
     pub(super) exports: PathBuf,
+    pub(super) import: PathBuf,
+    pub(super) scratch: PathBuf,
 }
 
 impl Places {
@@ -45,6 +53,8 @@ impl Places {
             sled: dir.join("sled"),
             journal: dir.join("journal"),
             exports: settings.export_dir.clone().unwrap_or_else(|| dir.join("exports")),
+            import: dir.join("import"),
+            scratch: dir.join("scratch"),
         }
     }
 }
@@ -75,9 +85,8 @@ impl Checkpoint {
         let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else {
             return Ok(None);
         };
-        let body: Option<CheckpointBody> = keys.verify_file(CHECKPOINT_FILE, &content);
-        let body = body.filter(|body| body.format == FORMAT);
-        let body = body.ok_or(StoreError::File { path: path.clone(), why: "the checkpoint was changed" })?;
+        let body = keys.verify_file(CHECKPOINT_FILE, FORMAT, &content);
+        let body = body.map_err(|why| StoreError::File { path: path.clone(), why })?;
         Ok(Some(Self { disk: Arc::clone(disk), path, body }))
     }
 
@@ -139,8 +148,14 @@ impl OpenStore<'_> {
         let noted = Checkpoint::load(&disk, dir, &keys)?;
         recovery.unclean = exists(&*disk, &dir.join(OPEN_FILE))?;
 
-        let context = recover::Context { disk: &disk, places: &places, settings, random: &random };
-        let begun = context.start(&keys, noted.as_ref().map(|noted| noted.body), &mut recovery)?;
+        let dictionaries = Arc::new(Dictionaries::load(&*disk, &places, &keys, settings.zstd_level)?);
+        let dictionaries = &dictionaries;
+        let context =
+            recover::Context { disk: &disk, places: &places, settings, dictionaries, random: &random };
+        let given_up = dir.join(GIVEN_UP_FILE);
+        let cause = exists(&*disk, &given_up)?.then_some(RecoveryCause::Abandoned);
+        let begun =
+            context.start(&keys, noted.as_ref().map(|noted| noted.body), cause.clone(), &mut recovery)?;
         let recover::Started { engine, journal, journal_from } = begun;
         replace_file(&*disk, &dir.join(OPEN_FILE), b"open\n")?;
 
@@ -148,11 +163,21 @@ impl OpenStore<'_> {
         if recovery.created || recovery.rebuilt.is_some() || recovery.replayed > 0 {
             checkpoint.save(&engine)?;
         }
+        if cause.is_some() {
+            disk.remove(&given_up).map_err(DurableError::io("remove", &given_up))?;
+            disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+        }
+        let loading = intake::is_loading(&*disk, &places.import, &keys)?;
         let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings.checkpoint_bytes);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
         let committer = Committer::start("store-writer", journal, ledger, limits)?;
-        Ok(Store::new(engine, committer, disk, places, settings.clone(), recovery, lock))
+        Ok(Store::new(engine, committer, disk, places, settings.clone(), recovery, loading, lock))
     }
+}
+
+/// Has the next opening build sled anew.
+pub(super) fn give_up_sled(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    Ok(replace_file(disk, &dir.join(GIVEN_UP_FILE), b"given up\n")?)
 }
 
 /// Removes the mark of an open store.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use super::dictionary::Dictionaries;
 use super::engine::Engine;
 use super::export;
 use super::keys::Keyring;
-use super::op::Operation;
+use super::load::{self, Loader};
+use super::op::{Change, Operation};
 use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all};
 use super::traits::{Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings};
@@ -24,6 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) disk: &'a Arc<dyn Disk>,
     pub(super) places: &'a Places,
     pub(super) settings: &'a StoreSettings,
+    pub(super) dictionaries: &'a Arc<Dictionaries>,
     pub(super) random: &'a Arc<dyn Random>,
 }
 
@@ -36,14 +39,14 @@ pub(super) struct Started {
 }
 
 impl Context<'_> {
-    /// Opens sled and replays the journal; a sled that fails on the way is rebuilt once.
+    /// Opens sled and replays the journal; a sled that is given up, or fails on the way, is rebuilt once.
     pub(super) fn start(
         &self,
         keys: &Arc<Keyring>,
         noted: Option<CheckpointBody>,
+        mut given_up: Option<RecoveryCause>,
         recovery: &mut Recovery,
     ) -> Result<Started, StoreError> {
-        let mut given_up = None;
         loop {
             let (engine, base) = self.sled(keys, noted, given_up, recovery)?;
             let fresh = recovery.created || recovery.rebuilt.is_some();
@@ -66,7 +69,7 @@ impl Context<'_> {
     ) -> Result<Started, StoreError> {
         let journal_from = noted.map_or(base, |noted| noted.journal_from);
         let known = noted.map_or(0, |noted| noted.sequence).max(engine.head().sequence);
-        let mut replay = Replay { engine: &engine, base, last: None, applied: 0 };
+        let mut replay = Replay { context: self, engine: &engine, base, last: None, applied: 0 };
         let (journal, read) = Journal::open(
             Arc::clone(self.disk),
             &self.places.journal,
@@ -124,7 +127,12 @@ impl Context<'_> {
     }
 
     fn engine(&self, keys: &Arc<Keyring>) -> Result<Engine, StoreError> {
-        Engine::open(&self.places.sled, self.settings, Arc::clone(keys), Arc::clone(self.random))
+        let (keys, dictionaries) = (Arc::clone(keys), Arc::clone(self.dictionaries));
+        Engine::open(&self.places.sled, self.settings, keys, dictionaries, Arc::clone(self.random))
+    }
+
+    fn loader<'e>(&self, engine: &'e Engine) -> Result<Loader<'e>, StoreError> {
+        Loader::new(engine, self.disk, &self.places.scratch, self.settings.sort_bytes)
     }
 
     fn usable(
@@ -150,10 +158,13 @@ impl Context<'_> {
     fn rebuild(&self, keys: &Arc<Keyring>, recovery: &mut Recovery) -> Result<(Engine, u64), StoreError> {
         for name in export::manifests(&**self.disk, &self.places.exports)?.into_iter().rev() {
             let engine = self.engine(keys)?;
-            match export::load(&**self.disk, &self.places.exports, &name, &engine) {
-                Ok(head) => {
+            let loaded = self
+                .loader(&engine)
+                .and_then(|loader| load::export(loader, &**self.disk, &self.places.exports, &name));
+            match loaded {
+                Ok(manifest) => {
                     recovery.from_export = Some(self.places.exports.join(name));
-                    return Ok((engine, head.sequence));
+                    return Ok((engine, manifest.sequence));
                 }
                 Err(why) => {
                     recovery.bad_exports.push(format!("{name}: {why}"));
@@ -170,6 +181,7 @@ impl Context<'_> {
 
 /// Applies the journal's operations after `base`, and holds all of them to their order.
 struct Replay<'a> {
+    context: &'a Context<'a>,
     engine: &'a Engine,
     base: u64,
     last: Option<u64>,
@@ -187,7 +199,12 @@ impl Replay<'_> {
             _ => self.last = Some(found),
         }
         if found > self.base {
-            self.engine.apply(&Operation::open(payload, &self.engine.keys)?)?;
+            let operation = Operation::open(payload, &self.engine.keys)?;
+            if let Change::Import(volumes) = &operation.change {
+                let loader = self.context.loader(self.engine)?;
+                load::volumes(loader, &**self.context.disk, &self.context.places.exports, volumes)?;
+            }
+            self.engine.apply(&operation)?;
             self.applied += 1;
         }
         Ok(())

@@ -21,6 +21,11 @@ pub struct StoreSettings {
     /// Exports kept. The journal is let go only as far as the oldest of so many covers it, so that one
     /// damaged export loses nothing. Default 2, at least 1.
     pub keep_exports: usize,
+    /// Bytes of index entries that an import or a rebuilding sorts in memory; what is more goes through
+    /// files. Default 512 MiB.
+    pub sort_bytes: usize,
+    /// Licences after which an import notes how far it came. Default 1,000,000.
+    pub import_checkpoint: u64,
     /// zstd level of blocks, 1 to 19. Default 3.
     pub zstd_level: i32,
     /// Command that opens sled first in a process of its own after an unclean stop, so that a panic of
@@ -39,6 +44,8 @@ impl Default for StoreSettings {
             journal_segment_bytes: 64 << 20,
             export_dir: None,
             keep_exports: 2,
+            sort_bytes: 512 << 20,
+            import_checkpoint: 1_000_000,
             zstd_level: 3,
             probe: None,
         }

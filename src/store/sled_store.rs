@@ -1,6 +1,7 @@
 //! The store as others hold it: the traits over engine and writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -9,18 +10,18 @@ use super::check;
 use super::engine::{Engine, declared};
 use super::export;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
-use super::op::{self, AddedBatch};
-use super::open::{Places, mark_closed};
+use super::op;
+use super::open::{Places, give_up_sled, mark_closed};
 use super::traits::{
-    BatchNumber, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader, Recovery,
-    Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
+    BatchNumber, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader, Location,
+    Recovery, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
 };
 use super::{StoreError, StoreSettings};
 use crate::crypto::Digest;
 use crate::durable::{CommitError, Committer, DirLock, Disk, DurableError};
 use crate::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
 use crate::seal::batch::SealImpression;
-use crate::seal::{SaltKey, SaltKeyId, SealedBatch};
+use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
 use crate::time::Timestamp;
 
 /// Most bytes of one change: with a group's other changes it must fit a journal frame.
@@ -31,12 +32,14 @@ const MAX_OF_NUMBER: usize = 256;
 
 /// A store on sled and journal. Dropping it writes a checkpoint and closes it.
 pub struct Store {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     committer: Committer<StoreLedger>,
-    disk: Arc<dyn Disk>,
-    places: Places,
-    settings: StoreSettings,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) places: Places,
+    pub(super) settings: StoreSettings,
     recovery: Recovery,
+    /// An import was interrupted while it filled sled: nothing else may change the store.
+    loading: AtomicBool,
     // Last, so that it is let go when all else is closed.
     _lock: DirLock,
 }
@@ -55,9 +58,11 @@ impl Store {
         places: Places,
         settings: StoreSettings,
         recovery: Recovery,
+        loading: bool,
         lock: DirLock,
     ) -> Self {
-        Self { engine, committer, disk, places, settings, recovery, _lock: lock }
+        let loading = AtomicBool::new(loading);
+        Self { engine, committer, disk, places, settings, recovery, loading, _lock: lock }
     }
 
     #[cfg(test)]
@@ -65,7 +70,28 @@ impl Store {
         &self.engine
     }
 
-    fn submit(&self, request: Request) -> Result<Reply, StoreError> {
+    /// Licences after which an import notes how far it came.
+    pub fn import_checkpoint(&self) -> u64 {
+        self.settings.import_checkpoint
+    }
+
+    /// # Errors
+    /// [`StoreError::ImportUnderWay`]
+    fn changeable(&self) -> Result<(), StoreError> {
+        if self.import_under_way() { Err(StoreError::ImportUnderWay) } else { Ok(()) }
+    }
+
+    /// An import begins or ends to have sled to itself.
+    pub(super) fn set_loading(&self, loading: bool) {
+        self.loading.store(loading, Ordering::SeqCst);
+    }
+
+    /// Has the next opening build sled anew.
+    pub(super) fn give_up_sled(&self) -> Result<(), StoreError> {
+        give_up_sled(&*self.disk, &self.places.dir)
+    }
+
+    pub(super) fn submit(&self, request: Request) -> Result<Reply, StoreError> {
         self.committer.submit(request).map_err(|why| match why {
             CommitError::Refused(why) => why,
             CommitError::Failed(why) => why.into(),
@@ -87,24 +113,21 @@ impl Store {
         self.changed(Request::Put { kind: kind.to_owned(), key: key.to_owned(), json, only_new })
     }
 
-    /// Reads what the locations of an index prefix lead to.
+    /// Reads what locations lead to. The caller holds the readers' lock.
     fn collect(
         &self,
-        tree: &super::engine::Named,
-        prefix: &[u8],
-        limit: usize,
+        locations: Vec<Location>,
         wanted: impl Fn(&op::Entry) -> bool,
     ) -> Result<Vec<Found>, StoreError> {
-        let _reading = self.engine.reading()?;
-        let mut all: Vec<Found> = Vec::new();
-        for location in self.engine.locations(tree, prefix).take(limit) {
+        let mut all: Vec<Found> = Vec::with_capacity(locations.len());
+        for location in locations {
             let last = all.last().map(|found| Arc::clone(&found.batch));
-            all.push(self.engine.found(location?, last.as_ref(), &wanted)?);
+            all.push(self.engine.found(location, last.as_ref(), &wanted)?);
         }
         Ok(all)
     }
 
-    fn save_checkpoint(&self) -> Result<(), StoreError> {
+    pub(super) fn save_checkpoint(&self) -> Result<(), StoreError> {
         self.committer.run(|_, ledger| ledger.save_checkpoint()).unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -143,12 +166,14 @@ impl LicenceReader for Store {
         let type_code = type_code.map(TypeCode::as_str);
         let prefix = op::holder_key(&self.engine.keys, code_type.code(), code, type_code);
         let wanted = |entry: &op::Entry| entry.holders.iter().any(|holder| holder.starts_with(&prefix));
-        self.collect(&self.engine.holder, &prefix, limit, wanted)
+        let _reading = self.engine.reading()?;
+        self.collect(self.engine.locate_holder(&prefix, limit)?, wanted)
     }
 
     fn by_number(&self, type_code: &TypeCode, number: &str) -> Result<Vec<Found>, StoreError> {
         let key = op::number_key(&self.engine.keys, type_code.as_str(), number);
-        self.collect(&self.engine.number, &key, MAX_OF_NUMBER, |entry| entry.number == key)
+        let _reading = self.engine.reading()?;
+        self.collect(self.engine.locate_number(&key, MAX_OF_NUMBER)?, |entry| entry.number == key)
     }
 
     fn history(&self, identifier: &Identifier) -> Result<Vec<StatusRecord>, StoreError> {
@@ -190,6 +215,12 @@ impl LicenceReader for Store {
         let _reading = self.engine.reading()?;
         self.engine.batch(number)
     }
+
+    fn manifest(&self, number: BatchNumber) -> Result<Option<Manifest>, StoreError> {
+        let _reading = self.engine.reading()?;
+        let Some(packed) = self.engine.packed(number)? else { return Ok(None) };
+        block::manifest(number, &packed, &self.engine.dictionaries).map(Some)
+    }
 }
 
 impl LicenceIssuer for Store {
@@ -197,6 +228,7 @@ impl LicenceIssuer for Store {
         &self,
         batches: Vec<(SealedBatch, SealImpression)>,
     ) -> Result<Vec<BatchNumber>, StoreError> {
+        self.changeable()?;
         if batches.is_empty() {
             return Ok(Vec::new());
         }
@@ -208,20 +240,19 @@ impl LicenceIssuer for Store {
                 return Err(StoreError::Batch("the impression is not the one of its stamp"));
             }
             self.engine.keys.salts().find(&sealed.salt_key)?;
-            let packed = block::pack(&sealed, self.settings.zstd_level)?;
+            let packed = block::pack(&sealed, &self.engine.dictionaries)?;
             bytes += packed.len();
             if !impressions.contains(&impression) {
                 bytes += impression.seal.len() + impression.certificate.len();
                 impressions.push(impression);
             }
-            let entries = AddedBatch::entries(&sealed, &self.engine.keys);
-            let licence = |(record, entry): (crate::licence::Record, _)| NewLicence {
+            let licence = |record: crate::licence::Record| NewLicence {
+                id: op::id_key(&self.engine.keys, &record.identifier),
                 identifier: record.identifier,
                 state: record.state,
                 supersedes: record.supersedes,
-                entry,
             };
-            let licences = sealed.records.into_iter().zip(entries).map(licence).collect();
+            let licences = sealed.records.into_iter().map(licence).collect();
             ready.push(NewBatch { packed, sealed_at: sealed.stamp.time, licences });
         }
         within(bytes)?;
@@ -232,6 +263,7 @@ impl LicenceIssuer for Store {
     }
 
     fn change_status(&self, change: StatusChange) -> Result<u64, StoreError> {
+        self.changeable()?;
         match self.submit(Request::Status(change))? {
             Reply::Change(number) => Ok(number),
             _ => Err(StoreError::Closed),
@@ -295,7 +327,9 @@ impl StoreAdmin for Store {
     }
 
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError> {
-        check::check(&self.engine, &*self.disk, &self.places, catalogue, options)
+        let around =
+            check::Around { disk: &self.disk, places: &self.places, sort_bytes: self.settings.sort_bytes };
+        check::check(&self.engine, &around, catalogue, options)
     }
 
     fn export(&self, now: Timestamp) -> Result<ExportReport, StoreError> {
@@ -307,7 +341,8 @@ impl StoreAdmin for Store {
             Ok::<_, StoreError>((journal.rotate(), engine.head()))
         });
         let (through, head) = begin.ok_or(StoreError::Closed)??;
-        let (manifest, file) = export::write(&self.engine, &*self.disk, &self.places, head, through, now)?;
+        let (manifest, volumes, file) =
+            export::write(&self.engine, &*self.disk, &self.places, head, through, now)?;
         let keep = self.settings.keep_exports.max(1);
         let kept = export::retain(&*self.disk, &self.places.exports, keep, &self.engine.keys)?;
         let mut removed = None;
@@ -325,8 +360,8 @@ impl StoreAdmin for Store {
         }
         Ok(ExportReport {
             file,
-            bytes: manifest.bytes,
-            rows: manifest.rows,
+            bytes: manifest.rows.bytes + volumes.iter().map(|volume| volume.rows.bytes).sum::<u64>(),
+            rows: manifest.rows.rows + volumes.iter().map(|volume| volume.rows.rows).sum::<u64>(),
             batches: manifest.last_batch,
             operations: manifest.sequence,
             journal_removed_through: removed,
@@ -335,6 +370,10 @@ impl StoreAdmin for Store {
 
     fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    fn import_under_way(&self) -> bool {
+        self.loading.load(Ordering::SeqCst)
     }
 }
 

@@ -11,7 +11,7 @@ use super::StoreError;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
 use crate::seal::batch::SealImpression;
-use crate::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence};
+use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
 use crate::time::Timestamp;
 
 /// Running number of a batch in this store, from 1.
@@ -112,6 +112,9 @@ pub trait LicenceReader: Send + Sync {
     /// A whole batch, by its number.
     fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError>;
 
+    /// The manifest of a batch, by its number.
+    fn manifest(&self, number: BatchNumber) -> Result<Option<Manifest>, StoreError>;
+
     /// Cuts the licence out of its batch, showing the fields for which `show` says yes.
     fn cut(
         &self,
@@ -196,6 +199,10 @@ pub trait StoreAdmin: Send + Sync {
 
     /// What the last opening found and did.
     fn recovery(&self) -> &Recovery;
+
+    /// Whether an import was interrupted while it filled the store: it must be taken up or dropped
+    /// before anything else may change the store.
+    fn import_under_way(&self) -> bool;
 }
 
 /// Sizes and counts.
@@ -224,11 +231,13 @@ pub struct CheckOptions {
     pub every: u64,
     /// Findings listed at the most; the rest are counted.
     pub max_findings: usize,
+    /// Licences checked in a second at the most; `None`: as fast as it goes.
+    pub licences_per_second: Option<u64>,
 }
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { every: 1, max_findings: 1000 }
+        Self { every: 1, max_findings: 1000, licences_per_second: None }
     }
 }
 
@@ -290,6 +299,8 @@ pub enum RecoveryCause {
     Open(String),
     /// It has less than the checkpoint says.
     LostTail(String),
+    /// An import that was filling it was dropped.
+    Abandoned,
 }
 
 /// What opening found and did.

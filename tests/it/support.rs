@@ -16,7 +16,7 @@ use licence_node::cli::setup::{City, Configuration, Listen, Peer, certificate_of
 use licence_node::crypto::{Random, Suite, SystemRandom};
 use licence_node::evidence::{DirectoryEntry, Receipt};
 use licence_node::exchange::Exchange;
-use licence_node::exchange::import::{Format, Importer};
+use licence_node::exchange::import::{Format, Importer, Options};
 use licence_node::licence::{Catalogue, Generator, Identifier, Record, Region, Uscc};
 use licence_node::node::{Node, NodeSettings, RunningNode};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings, https_client};
@@ -190,7 +190,7 @@ fn boot(regions: &[Region], suite: Suite, plan: &Plan) -> Vec<Arc<Town>> {
     let mut towns = Vec::new();
     for ((files, settings), socket) in cities.into_iter().zip(all).zip(sockets) {
         let node = Node::open(settings.clone(), clock.clone(), random.clone()).unwrap();
-        let records = import(&node.exchange, files.region);
+        let records = import(&node, files.region);
         let running = Mutex::new(Some(node.serve_on(socket).unwrap()));
         let (clock, _folder) = (Arc::clone(&clock), Arc::clone(&folder));
         towns.push(Arc::new(Town { files, clock, records, settings, running, _folder }));
@@ -211,7 +211,7 @@ fn own_registrations(city: &City, random: &dyn Random) -> Vec<Registration> {
     ]
 }
 
-fn import(exchange: &Exchange, region: Region) -> Vec<Record> {
+fn import(node: &Node, region: Region) -> Vec<Record> {
     let generator = Generator::new(Catalogue::embedded().unwrap(), SEED, region).unwrap();
     let records: Vec<Record> = (0..RECORDS).map(|n| generator.record(n).unwrap()).collect();
     let mut lines = Vec::new();
@@ -219,7 +219,8 @@ fn import(exchange: &Exchange, region: Region) -> Vec<Record> {
         serde_json::to_writer(&mut lines, &record.to_json()).unwrap();
         lines.push(b'\n');
     }
-    let mut importer = Importer::new(exchange, false, Box::new(std::io::sink()), Box::new(|_| ()));
+    let importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()));
+    let mut importer = importer.unwrap();
     importer.file("sample", Format::JsonLines, lines.as_slice()).unwrap();
     assert_eq!(importer.finish().unwrap().refused, 0);
     records

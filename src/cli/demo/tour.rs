@@ -10,7 +10,7 @@ use super::cities::{Cities, MATTER, RunningCity};
 use super::paper::annotated_copy;
 use crate::accesslog::{self, VerifyOptions};
 use crate::durable::RealDisk;
-use crate::exchange::import::{Format, Importer};
+use crate::exchange::import::{Format, Importer, Options};
 use crate::exchange::wire::SearchAnswer;
 use crate::licence::{Catalogue, Generator, HolderCodeType, Record};
 use crate::node::Error;
@@ -177,8 +177,9 @@ fn import(city: &RunningCity, records: &[Record]) -> Result<String, Error> {
         serde_json::to_writer(&mut lines, &record.to_json())?;
         lines.push(b'\n');
     }
-    let exchange = &city.running.node.exchange;
-    let mut importer = Importer::new(exchange, false, Box::new(std::io::sink()), Box::new(|_| ()));
+    let node = &city.running.node;
+    let importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()));
+    let mut importer = importer.map_err(|why| why.detail)?;
     importer.file("sample", Format::JsonLines, lines.as_slice()).map_err(|why| why.detail)?;
     let progress = importer.finish().map_err(|why| why.detail)?;
     if progress.refused > 0 {

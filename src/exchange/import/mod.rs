@@ -1,35 +1,34 @@
-//! Import: many records from JSON Lines or CSV, sealed in full batches.
+//! Import: many records from JSON Lines or CSV, sealed in full batches, all of them or none.
 //!
-//! Lines are refused one by one, with line, field and rule and never the value; the good ones go in.
-//! Records wait by issuer and type until a batch is full, and no more than 256 MiB of lines wait at
-//! once, so memory does not grow with the file. A group of batches is durable in the store and committed to the access
-//! log before it is counted as done: after a kill at any point, all that was counted is there, and a
-//! second run takes up the rest.
+//! Lines are refused one by one, with line, field and rule and never the value; the good ones go in
+//! together at the end, in one step of the store, and are committed to the access log then. The store's
+//! [`Intake`] does the work; here are the input, the refusals, the seals, and the log. It can be stopped
+//! or killed at any point and taken up again with the same input.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
+mod lines;
+mod refusals;
 
-use serde::Serialize;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+pub use self::refusals::Refusal;
+use self::refusals::Refusals;
 use super::problem::Problem;
 use super::{Exchange, changes, failed};
 use crate::accesslog::{Access, BatchRange, Outcome};
-use crate::licence::{Identifier, Record, TypeCode};
+use crate::crypto::Digest;
 use crate::merkle;
-use crate::seal::batch::SealImpression;
-use crate::seal::{MAX_BATCH, Manifest, SealedBatch};
-use crate::store::BatchNumber;
+use crate::parallel;
+use crate::seal::Manifest;
+use crate::store::{Committed, Intake, Phase, Refused, SealWatcher, Sealed, Store, StoreError};
 
-/// Longest line, in bytes: a record with its pictures.
-const MAX_LINE: u64 = 4 << 20;
-/// Batches that go into the store and the log at once.
-const GROUP: usize = 64;
-/// Bytes of lines after which a group goes in though it holds fewer: the store takes 48 MiB at once.
-const GROUP_BYTES: usize = 16 << 20;
-/// Bytes of lines after which a batch is sealed though it is not full.
-const BATCH_BYTES: usize = 8 << 20;
-/// Bytes of lines that may wait for their batches to fill.
-const WAITING_BYTES: usize = 256 << 20;
+/// Manifests that one entry of the log commits to.
+pub const MANIFESTS_AN_ENTRY: u64 = 4096;
+/// Pause between two reports of progress.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 /// What stood in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,331 +37,325 @@ pub enum Format {
     Csv,
 }
 
-/// A line that did not go in.
-#[derive(Clone, Debug, Serialize)]
-pub struct Refusal {
-    pub file: String,
-    /// From 1; in CSV the header is line 1.
-    pub line: u64,
-    pub field: String,
-    pub rule: String,
-    pub detail: String,
+/// What an import is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    #[default]
+    Reading,
+    Resolving,
+    Sealing,
+    Loading,
+    Logging,
+    Done,
 }
 
-/// What came of an import so far. Counts are of durable, logged records.
+/// What came of an import so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
+    pub stage: Stage,
+    /// Lines read, empty ones not counted.
     pub lines: u64,
-    pub imported: u64,
     pub refused: u64,
+    /// Records that were read and are not refused so far.
+    pub records: u64,
+    /// Records that are sealed.
+    pub sealed: u64,
+    /// Records that are in the database and not in the store yet.
+    pub loaded: u64,
+    /// Records that are in the store; all at once, at the end.
+    pub imported: u64,
     /// Licences that were here before with the same content (only with `resume`).
     pub already_here: u64,
     pub batches: u64,
 }
 
-/// Records of one issuer and type that wait for their batch to fill.
-#[derive(Default)]
-struct Waiting {
-    records: Vec<Record>,
-    bytes: usize,
+/// How to import.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Take up an interrupted import, and count licences that are here already instead of refusing them.
+    pub resume: bool,
+    /// Where refused lines are listed.
+    pub refused: Option<&'a Path>,
 }
 
-/// One run. Drop it without [`Importer::finish`] and what was not yet counted is not there.
+/// What a resumed import must know; kept by the store.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Note {
+    files: Vec<FileNote>,
+    lines: u64,
+    refused: u64,
+    records: u64,
+    refusals_bytes: u64,
+}
+
+/// How far a file was read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FileNote {
+    name: String,
+    /// Added to the number of a line for its place in the whole input.
+    base: u64,
+    last_line: u64,
+    /// CRC-32C up to there.
+    check: u32,
+    done: bool,
+}
+
+/// One run.
 pub struct Importer<'a> {
     exchange: &'a Exchange,
+    intake: Intake<'a>,
     resume: bool,
-    waiting: BTreeMap<(String, TypeCode), Waiting>,
-    /// Bytes of lines that wait.
-    waiting_bytes: usize,
-    /// Bytes of lines that are sealed and not yet in the store.
-    sealed_bytes: usize,
-    sealed: Vec<(SealedBatch, SealImpression)>,
-    /// Identifiers that wait and are therefore not in the store yet.
-    pending: BTreeSet<Identifier>,
-    /// Licences that a waiting one supersedes.
-    superseding: BTreeSet<Identifier>,
+    /// Files of this run so far.
+    file: usize,
+    since_checkpoint: u64,
+    checkpoint_every: u64,
+    book: Book<'a>,
+}
+
+/// Keeps count, lists what is refused, and reports.
+struct Book<'a> {
+    note: Note,
+    refusals: Refusals,
     progress: Progress,
-    refusals: Box<dyn Write + 'a>,
-    acknowledge: Box<dyn FnMut(&Progress) + 'a>,
+    report: Box<dyn FnMut(&Progress) + 'a>,
+    reported: Instant,
+}
+
+impl From<StoreError> for Problem {
+    fn from(why: StoreError) -> Self {
+        match why {
+            StoreError::ImportUnderWay => Self::conflict(why.rule(), why.to_string()),
+            why => failed("import", &why),
+        }
+    }
 }
 
 impl<'a> Importer<'a> {
-    /// `refusals` gets one JSON line for each fault; `acknowledge` is called after each group.
+    /// `report` hears of the progress now and then. `store` is the one that `exchange` reads.
     pub fn new(
         exchange: &'a Exchange,
-        resume: bool,
-        refusals: Box<dyn Write + 'a>,
-        acknowledge: Box<dyn FnMut(&Progress) + 'a>,
-    ) -> Self {
-        Self {
+        store: &'a Store,
+        options: Options<'_>,
+        report: Box<dyn FnMut(&Progress) + 'a>,
+    ) -> Result<Self, Problem> {
+        let intake = Intake::begin(store, options.resume)?;
+        let note: Note = match intake.note() {
+            serde_json::Value::Null => Note::default(),
+            note => serde_json::from_value(note.clone()).map_err(|why| failed("import", &why))?,
+        };
+        let refusals = Refusals::open(options.refused, note.refusals_bytes)?;
+        let progress = Progress {
+            lines: note.lines,
+            refused: note.refused,
+            records: note.records,
+            ..Progress::default()
+        };
+        Ok(Self {
             exchange,
-            resume,
-            waiting: BTreeMap::new(),
-            waiting_bytes: 0,
-            sealed_bytes: 0,
-            sealed: Vec::new(),
-            pending: BTreeSet::new(),
-            superseding: BTreeSet::new(),
-            progress: Progress::default(),
-            refusals,
-            acknowledge,
-        }
+            intake,
+            resume: options.resume,
+            file: 0,
+            since_checkpoint: 0,
+            checkpoint_every: store.import_checkpoint(),
+            book: Book { note, refusals, progress, report, reported: Instant::now() },
+        })
     }
 
     /// Takes in one file; a fault of the file itself ends it, a fault of a line does not.
-    pub fn file(&mut self, name: &str, format: Format, content: impl Read) -> Result<(), Problem> {
-        match format {
-            Format::JsonLines => self.json_lines(name, content),
-            Format::Csv => self.csv(name, content),
-        }
-    }
-
-    /// Seals what still waits, though its batches are not full, and reports.
-    pub fn finish(mut self) -> Result<Progress, Problem> {
-        self.flush()?;
-        self.refusals.flush().map_err(|why| failed("refusals", &why))?;
-        Ok(self.progress)
-    }
-
-    fn json_lines(&mut self, name: &str, content: impl Read) -> Result<(), Problem> {
-        let mut reader = BufReader::new(content);
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            let read = (&mut reader).take(MAX_LINE + 1).read_until(b'\n', &mut line);
-            if read.map_err(|why| file_problem(name, &why))? == 0 {
-                break;
-            }
-            if line.len() as u64 > MAX_LINE {
-                self.progress.lines += 1;
-                self.refuse(name, number, "", "line.tooLong", "a line is at most 4 MiB")?;
-                skip_line(&mut reader).map_err(|why| file_problem(name, &why))?;
-                continue;
-            }
-            let text = line.trim_ascii();
-            if !text.is_empty() {
-                let parsed = Record::parse_json(text, self.exchange.catalogue);
-                self.take(name, number, parsed, text.len())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn csv(&mut self, name: &str, content: impl Read) -> Result<(), Problem> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
-        let header = reader.headers().map_err(|why| file_problem(name, &why))?.clone();
-        for row in reader.records() {
-            let row = match row {
-                Ok(row) => row,
-                Err(why) if why.is_io_error() => return Err(file_problem(name, &why)),
-                Err(why) => {
-                    let number = why.position().map_or(0, csv::Position::line);
-                    self.progress.lines += 1;
-                    self.refuse(name, number, "", "line.csv", "not a row of CSV in UTF-8 (RFC 4180)")?;
-                    continue;
-                }
-            };
-            let number = row.position().map_or(0, csv::Position::line);
-            if row.len() != header.len() {
-                self.progress.lines += 1;
-                self.refuse(name, number, "", "line.columns", "not as many cells as the header has names")?;
-                continue;
-            }
-            let parsed = Record::from_row(header.iter().zip(row.iter()), self.exchange.catalogue);
-            self.take(name, number, parsed, row.as_slice().len())?;
-        }
-        Ok(())
-    }
-
-    fn take(
-        &mut self,
-        name: &str,
-        number: u64,
-        parsed: Result<Record, Vec<crate::licence::RecordError>>,
-        bytes: usize,
-    ) -> Result<(), Problem> {
-        self.progress.lines += 1;
-        let record = match parsed {
-            Ok(record) => record,
-            Err(errors) => {
-                for error in &errors {
-                    self.write_refusal(
-                        name,
-                        number,
-                        &error.field,
-                        error.rule.rule(),
-                        &error.rule.to_string(),
-                    )?;
-                }
-                self.progress.refused += 1;
-                return Ok(());
-            }
-        };
-        let here = self.exchange.reader.contains(&record.identifier).map_err(|why| failed("import", &why))?;
-        if here && self.resume && self.is_same(&record)? {
-            self.progress.already_here += 1;
+    pub fn file(&mut self, name: &str, format: Format, content: impl Read + Send) -> Result<(), Problem> {
+        let place = self.file;
+        self.file += 1;
+        let known = self.book.note.file(place, name)?;
+        if known.done || self.intake.phase() != Phase::Reading {
             return Ok(());
         }
-        if here || self.pending.contains(&record.identifier) {
-            let why = "a licence with this identifier is here already";
-            return self.refuse(name, number, "certificateIdentifier", "store.duplicate", why);
-        }
-        // A new version goes in only after the one it supersedes is durable.
-        if let Some(older) = &record.supersedes {
-            if self.pending.contains(older) || self.superseding.contains(older) {
-                self.flush()?;
-            }
-            let found = self.exchange.reader.by_identifier(older).map_err(|why| failed("import", &why))?;
-            let refusal = match found {
-                None => Some(("store.unknownSuperseded", "the licence that this one supersedes is not here")),
-                Some(found) if found.status.superseded_by.is_some() => {
-                    Some(("store.alreadySuperseded", "another one supersedes that licence already"))
+        let (catalogue, recorder) = (self.exchange.catalogue, self.intake.recorder());
+        let (mut check, mut last) = (0, 0);
+        parallel::ordered(
+            parallel::threads(),
+            lines::chunks(name, format, content)?,
+            |chunk| Ok(lines::parse(chunk, name, known.base, known.last_line, catalogue, &recorder)),
+            |parsed| {
+                check = crc32c::crc32c_combine(check, parsed.check.0, parsed.check.1);
+                let skipped = last < known.last_line;
+                last = parsed.last;
+                if skipped && last == known.last_line && check != known.check {
+                    return Err(other_content(name, "is not what the interrupted import had read of it"));
                 }
-                Some(_) => None,
-            };
-            if let Some((rule, why)) = refusal {
-                return self.refuse(name, number, "supersedes", rule, why);
-            }
-            self.superseding.insert(older.clone());
+                if last <= known.last_line {
+                    return Ok(());
+                }
+                self.since_checkpoint += parsed.records;
+                self.book.read(&parsed)?;
+                self.intake.add(parsed.recorded)?;
+                self.book.note.read_to(place, last, check, false);
+                if self.since_checkpoint >= self.checkpoint_every {
+                    self.since_checkpoint = 0;
+                    self.intake.checkpoint(self.book.noted()?)?;
+                }
+                Ok(())
+            },
+        )?;
+        if last < known.last_line {
+            return Err(other_content(name, "is shorter than what the interrupted import had read of it"));
         }
-        self.pending.insert(record.identifier.clone());
-        let key = (record.issuer_code.to_string(), record.type_code.clone());
-        let waiting = self.waiting.entry(key).or_default();
-        waiting.records.push(record);
-        waiting.bytes += bytes;
-        self.waiting_bytes += bytes;
-        if waiting.records.len() >= MAX_BATCH || waiting.bytes >= BATCH_BYTES {
-            let full = std::mem::take(waiting);
-            self.seal(full)
-        } else if self.waiting_bytes >= WAITING_BYTES {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether the licence of this identifier that is here already has the same content.
-    fn is_same(&self, record: &Record) -> Result<bool, Problem> {
-        let found =
-            self.exchange.reader.by_identifier(&record.identifier).map_err(|why| failed("import", &why))?;
-        Ok(found.is_some_and(|found| found.record == *record))
-    }
-
-    /// Seals and commits all that waits.
-    fn flush(&mut self) -> Result<(), Problem> {
-        for (_, waiting) in std::mem::take(&mut self.waiting) {
-            self.seal(waiting)?;
-        }
-        self.commit()
-    }
-
-    /// Seals one batch; a group that is full is committed.
-    fn seal(&mut self, waiting: Waiting) -> Result<(), Problem> {
-        self.waiting_bytes -= waiting.bytes;
-        if !waiting.records.is_empty() {
-            self.sealed.push(changes::seal(self.exchange, waiting.records)?);
-            self.sealed_bytes += waiting.bytes;
-        }
-        let full = self.sealed.len() >= GROUP || self.sealed_bytes >= GROUP_BYTES;
-        if full { self.commit() } else { Ok(()) }
-    }
-
-    /// Into the store, then into the log, then counted.
-    fn commit(&mut self) -> Result<(), Problem> {
-        let group = std::mem::take(&mut self.sealed);
-        self.sealed_bytes = 0;
-        if group.is_empty() {
-            return Ok(());
-        }
-        let manifests: Vec<Manifest> = group.iter().map(|(batch, _)| batch.manifest.clone()).collect();
-        let records: u64 = manifests.iter().map(|manifest| u64::from(manifest.size)).sum();
-        let identifiers: Vec<Identifier> = group
-            .iter()
-            .flat_map(|(batch, _)| &batch.records)
-            .map(|record| record.identifier.clone())
-            .collect();
-        let numbers = self.exchange.issuer.add_batches(group).map_err(|why| failed("import", &why))?;
-        let mut access = Access::new("import", Outcome::Granted);
-        access.details.batches = range(&numbers, &manifests);
-        access.details.change_number = Some(self.exchange.reader.last_change());
-        self.exchange.log.append(access).map_err(|why| failed("log", &why))?;
-        for identifier in &identifiers {
-            self.pending.remove(identifier);
-        }
-        if self.pending.is_empty() {
-            self.superseding.clear();
-        }
-        self.progress.imported += records;
-        self.progress.batches += manifests.len() as u64;
-        (self.acknowledge)(&self.progress);
+        self.book.note.read_to(place, last, check, true);
         Ok(())
     }
 
-    fn refuse(
-        &mut self,
-        name: &str,
-        number: u64,
-        field: &str,
-        rule: &str,
-        detail: &str,
-    ) -> Result<(), Problem> {
+    /// Seals what was read, stores it in one step, and commits it to the log.
+    pub fn finish(self) -> Result<Progress, Problem> {
+        let Self { exchange, mut intake, resume, mut book, .. } = self;
+        if intake.phase() != Phase::Loading {
+            book.enter(Stage::Resolving);
+            book.resolve(&mut intake)?;
+            book.enter(Stage::Sealing);
+            intake.seal(resume, &|records| changes::seal(exchange, records), &mut book)?;
+        }
+        book.refusals.save()?;
+        book.enter(Stage::Loading);
+        let committed = intake.commit(&mut |loaded| {
+            book.progress.loaded = loaded;
+            book.tell();
+        })?;
+        book.enter(Stage::Logging);
+        log(exchange, &committed)?;
+        book.progress.imported = committed.licences;
+        book.enter(Stage::Done);
+        Ok(book.progress)
+    }
+}
+
+impl Note {
+    /// What is known of the file at this place of the input, whose name is `name`.
+    fn file(&mut self, place: usize, name: &str) -> Result<FileNote, Problem> {
+        if self.files.len() <= place {
+            let base = self.files.last().map_or(0, |file| file.base + file.last_line + 1);
+            self.files.push(FileNote { name: name.to_owned(), base, ..FileNote::default() });
+        }
+        let known = self.files.get(place).cloned().unwrap_or_default();
+        if known.name == name {
+            return Ok(known);
+        }
+        let detail = format!("the interrupted import read {} here, not {name}", known.name);
+        Err(Problem::conflict("import.otherFile", detail))
+    }
+
+    fn read_to(&mut self, place: usize, last_line: u64, check: u32, done: bool) {
+        if let Some(file) = self.files.get_mut(place) {
+            (file.last_line, file.check, file.done) = (last_line, check, done);
+        }
+    }
+}
+
+impl Book<'_> {
+    fn read(&mut self, parsed: &lines::Parsed) -> Result<(), Problem> {
+        for refusal in &parsed.refusals {
+            self.refusals.write(refusal)?;
+        }
+        self.progress.lines += parsed.lines;
+        self.progress.refused += parsed.refused;
+        self.progress.records += parsed.records;
+        self.tell();
+        Ok(())
+    }
+
+    fn resolve(&mut self, intake: &mut Intake<'_>) -> Result<(), Problem> {
+        // A resumed sealing resolves anew; its refusals were counted and listed then.
+        let counted = intake.phase() == Phase::Sealing;
+        let mut refused = Vec::new();
+        intake.resolve(&mut |ordinal, why| {
+            if !counted {
+                refused.push((ordinal, why));
+            }
+        })?;
+        refused.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+        for (ordinal, why) in refused {
+            self.refuse(ordinal, why)?;
+        }
+        Ok(intake.begin_sealing(self.noted()?)?)
+    }
+
+    fn refuse(&mut self, ordinal: u64, why: Refused) -> Result<(), Problem> {
+        let file = self.note.files.iter().rev().find(|file| file.base < ordinal);
+        let (name, base) = file.map_or(("", 0), |file| (file.name.as_str(), file.base));
+        let refusal = Refusal::new(name, ordinal - base, why.field(), why.rule(), why.detail());
         self.progress.refused += 1;
-        self.write_refusal(name, number, field, rule, detail)
+        self.progress.records = self.progress.records.saturating_sub(1);
+        self.refusals.write(&refusal)
     }
 
-    fn write_refusal(
-        &mut self,
-        file: &str,
-        line: u64,
-        field: &str,
-        rule: &str,
-        detail: &str,
-    ) -> Result<(), Problem> {
-        let refusal = Refusal {
-            file: file.to_owned(),
-            line,
-            field: field.to_owned(),
-            rule: rule.to_owned(),
-            detail: detail.to_owned(),
-        };
-        let mut text = serde_json::to_vec(&refusal).map_err(|why| failed("refusals", &why))?;
-        text.push(b'\n');
-        self.refusals.write_all(&text).map_err(|why| failed("refusals", &why))
+    /// What a resumed import must know of this moment.
+    fn noted(&mut self) -> Result<serde_json::Value, Problem> {
+        self.note.lines = self.progress.lines;
+        self.note.refused = self.progress.refused;
+        self.note.records = self.progress.records;
+        self.note.refusals_bytes = self.refusals.save()?;
+        serde_json::to_value(&self.note).map_err(|why| failed("import", &why))
     }
-}
 
-/// First and last number, and the RFC 6962 root (SHA-256) over the manifests.
-pub fn range<'a>(
-    numbers: &[BatchNumber],
-    manifests: impl IntoIterator<Item = &'a Manifest>,
-) -> Option<BatchRange> {
-    let hash = |parts: &[&[u8]]| crate::crypto::sha256(parts);
-    let leaves: Vec<_> = manifests
-        .into_iter()
-        .map(|manifest| merkle::leaf_hash(&hash, manifest.to_string().as_bytes()))
-        .collect();
-    let (first, last) = (numbers.first()?, numbers.last()?);
-    Some(BatchRange { first: first.0, last: last.0, root: hex::encode(merkle::root(&hash, &leaves)) })
-}
+    fn enter(&mut self, stage: Stage) {
+        self.progress.stage = stage;
+        self.reported = Instant::now();
+        (self.report)(&self.progress);
+    }
 
-fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
-    loop {
-        let available = reader.fill_buf()?;
-        if available.is_empty() {
-            return Ok(());
-        }
-        let (length, done) = match available.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (available.len(), false),
-        };
-        reader.consume(length);
-        if done {
-            return Ok(());
+    fn tell(&mut self) {
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            (self.report)(&self.progress);
         }
     }
 }
 
-fn file_problem(name: &str, why: &dyn std::fmt::Display) -> Problem {
-    Problem::malformed("import.file", format!("{name}: {why}"))
+impl SealWatcher<Problem> for Book<'_> {
+    fn sealed(&mut self, so_far: &Sealed, duplicates: &[u64]) -> Result<(), Problem> {
+        for ordinal in duplicates {
+            self.refuse(*ordinal, Refused::Duplicate)?;
+        }
+        self.progress.sealed = so_far.licences;
+        self.progress.batches = so_far.batches;
+        self.progress.already_here = so_far.already_here;
+        self.tell();
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<serde_json::Value, Problem> {
+        self.noted()
+    }
+}
+
+fn other_content(name: &str, why: &str) -> Problem {
+    Problem::conflict("import.otherContent", format!("{name} {why}"))
+}
+
+/// Commits the manifests to the access log.
+fn log(exchange: &Exchange, committed: &Committed) -> Result<(), Problem> {
+    let mut first = committed.first_batch;
+    let mut entries = committed.manifests.chunks(MANIFESTS_AN_ENTRY as usize).peekable();
+    while let Some(manifests) = entries.next() {
+        let mut access = Access::new("import", Outcome::Granted);
+        access.details.batches = Some(range(first, manifests));
+        first += manifests.len() as u64;
+        if entries.peek().is_none() {
+            access.details.change_number = Some(committed.last_change);
+        }
+        exchange.log.append(access).map_err(|why| failed("log", &why))?;
+    }
+    Ok(())
+}
+
+/// The RFC 6962 leaf hash (SHA-256) of a manifest.
+pub fn manifest_leaf(manifest: &Manifest) -> Digest {
+    merkle::leaf_hash(&|parts: &[&[u8]]| crate::crypto::sha256(parts), manifest.to_string().as_bytes())
+}
+
+/// Consecutive batches from `first` on, and the RFC 6962 root (SHA-256) over their manifests.
+pub fn range(first: u64, manifests: &[Digest]) -> BatchRange {
+    let root = merkle::root(&|parts: &[&[u8]]| crate::crypto::sha256(parts), manifests);
+    BatchRange { first, last: first + (manifests.len() as u64).max(1) - 1, root: hex::encode(root) }
 }

@@ -93,7 +93,10 @@ fn a_damaged_newest_export_is_passed_over_for_the_one_before() {
         store.put("partner", "c", &serde_json::json!(n)).unwrap();
         store.export(NOW).unwrap();
     }
-    let data = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "data");
+    let data = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("export-") && name.ends_with(".data")
+    };
     assert_eq!(files(&dir.path().join("exports")).into_iter().filter(data).count(), 2);
     assert_sound(&store);
 }

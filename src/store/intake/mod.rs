@@ -1,0 +1,615 @@
+//! The store's side of an import: from validated records to durable, sealed, indexed batches.
+//!
+//! 1. **reading**: records are spooled by issuer and type, and their blind identifiers noted;
+//! 2. **resolving**: the identifiers are sorted, and the rules of [`resolve`] applied;
+//! 3. **sealing**: each partition is sealed in full batches into volumes;
+//! 4. **loading**: the volumes are read back into sled, the indexes packed;
+//! 5. one journalled operation makes all of it part of the store. Before it nothing is there.
+//!
+//! How far it came is in a side file, written after the files that it speaks of are fsynced; after a
+//! stop or a kill an import is taken up where that file says. Until it is loading the store is as it was
+//! and may serve; while it is loading, only the import may have it. Memory is bounded by settings and by
+//! what [`resolve`] and [`spool`] say, not by the input.
+
+mod resolve;
+mod spool;
+mod state;
+
+pub use resolve::Refused;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::resolve::{PAIR, Resolved, SEEN, pair_entry, seen_entry};
+use self::spool::{ChunkAt, ChunkReader, Gathered, Partition, Spool};
+use self::state::{OpenVolume, State};
+use super::StoreError;
+use super::block;
+use super::codec::Writer;
+use super::dictionary;
+use super::keys::Keyring;
+use super::ledger::{Request, stays};
+use super::load::Loader;
+use super::op;
+use super::rows::RowWriter;
+use super::sled_store::Store;
+use super::sorter::{Scratch, Sorter};
+use super::traits::{LicenceReader, StatusRecord};
+use super::volume::{IMPRESSION, STATUS, VOLUME_BYTES, Volume, batch_row};
+use crate::crypto::Digest;
+use crate::durable::{Disk, DurableError};
+use crate::licence::uscc::Uscc;
+use crate::licence::{Identifier, Record, TypeCode};
+use crate::parallel;
+use crate::seal::batch::SealImpression;
+use crate::seal::{MAX_BATCH, SealedBatch};
+use crate::time::Timestamp;
+
+/// Chunks of a partition that are sealed as one piece of work.
+const UNIT: usize = 64;
+/// Bytes of spooled records after which a batch is sealed though it is not full.
+const BATCH_BYTES: usize = 8 << 20;
+/// Records without which no dictionary is trained.
+const TRAIN_FROM: u64 = 5_000;
+/// Bytes of samples that a dictionary is trained on.
+const SAMPLE_BYTES: usize = 8 << 20;
+/// Records of a sample: part of a batch.
+const SAMPLE_RECORDS: usize = 8;
+
+/// How far an import is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    Reading,
+    Sealing,
+    Loading,
+}
+
+/// Records as a thread that parses hands them over.
+#[derive(Default)]
+pub struct Recorded {
+    gathered: std::collections::BTreeMap<Partition, Gathered>,
+    seen: Vec<[u8; SEEN]>,
+    pairs: Vec<[u8; PAIR]>,
+    // Records of one type and issuer come in a row more often than not.
+    last: Option<Partition>,
+}
+
+/// Makes records ready for the spool, on any thread.
+#[derive(Clone)]
+pub struct Recorder {
+    keys: Arc<Keyring>,
+}
+
+impl Recorder {
+    /// Adds a record that stood at `ordinal` of the whole input.
+    pub fn add(&self, record: &Record, ordinal: u64, to: &mut Recorded) {
+        let (issuer, type_code) = (record.issuer_code.as_str(), record.type_code.as_str());
+        let same = |last: &Partition| last.issuer == issuer && last.type_code == type_code;
+        if !to.last.as_ref().is_some_and(same) {
+            to.last = Some(Partition { issuer: issuer.to_owned(), type_code: type_code.to_owned() });
+        }
+        let Some(partition) = &to.last else { return };
+        let gathered = match to.gathered.get_mut(partition) {
+            Some(gathered) => gathered,
+            None => to.gathered.entry(partition.clone()).or_default(),
+        };
+        gathered.push(ordinal, &block::encode_record(record));
+        let id = op::id_key(&self.keys, &record.identifier);
+        to.seen.push(seen_entry(&id, ordinal, stays(record.state)));
+        if let Some(older) = &record.supersedes {
+            to.pairs.push(pair_entry(&op::id_key(&self.keys, older), ordinal, &id));
+        }
+    }
+}
+
+/// What has been sealed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    pub licences: u64,
+    pub batches: u64,
+    /// Licences that the store had with the same content.
+    pub already_here: u64,
+}
+
+/// Follows the sealing of an import.
+pub trait SealWatcher<E> {
+    /// So much is sealed; these ordinals turned out to be duplicates of licences in the store.
+    fn sealed(&mut self, so_far: &Sealed, duplicates: &[u64]) -> Result<(), E>;
+
+    /// All so far is about to be noted; what is returned is kept with it.
+    fn checkpoint(&mut self) -> Result<Value, E>;
+}
+
+/// What a finished import added.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub first_batch: u64,
+    pub licences: u64,
+    pub last_change: u64,
+    /// RFC 6962 leaf hashes (SHA-256) of the manifests, by batch; empty if it had been committed before.
+    pub manifests: Vec<Digest>,
+}
+
+/// An import under way.
+pub struct Intake<'s> {
+    store: &'s Store,
+    scratch: Scratch,
+    state: State,
+    spool: Spool,
+    seen: Sorter<SEEN>,
+    pairs: Sorter<PAIR>,
+    resolved: Resolved,
+}
+
+impl<'s> Intake<'s> {
+    /// Begins an import, or takes up the one that was interrupted if `resume` says so.
+    ///
+    /// # Errors
+    /// [`StoreError::ImportUnderWay`] if there is one and it is not to be taken up.
+    pub fn begin(store: &'s Store, resume: bool) -> Result<Self, StoreError> {
+        let dir = &store.places.import;
+        let disk = &store.disk;
+        let scratch = Scratch {
+            disk: Arc::clone(disk),
+            dir: dir.clone(),
+            keys: Arc::clone(&store.engine.keys),
+            random: Arc::clone(&store.engine.random),
+        };
+        let found = State::load(&**disk, dir, &scratch.keys)?;
+        if found.is_some() && !resume {
+            return Err(StoreError::ImportUnderWay);
+        }
+        let bytes = store.settings.sort_bytes;
+        let (seen, pairs) = (
+            Sorter::new(scratch.clone(), "seen", bytes / 2),
+            Sorter::new(scratch.clone(), "pair", bytes / 4),
+        );
+        let (state, spool, seen, pairs) = match found {
+            Some(state) => {
+                let spool = Spool::open(&scratch, Some(state.spool_bytes))?;
+                let seen = seen.resume(state.seen.runs.clone(), state.seen.count);
+                let pairs = pairs.resume(state.pairs.runs.clone(), state.pairs.count);
+                (state, spool, seen, pairs)
+            }
+            None => {
+                // What has no state file was never acknowledged.
+                disk.remove_dir_all(dir).map_err(DurableError::io("remove", dir))?;
+                disk.create_dir_all(dir).map_err(DurableError::io("create", dir))?;
+                let spool = Spool::open(&scratch, None)?;
+                (State::new(store.engine.head()), spool, seen, pairs)
+            }
+        };
+        Ok(Self { store, scratch, state, spool, seen, pairs, resolved: Resolved::default() })
+    }
+
+    /// Drops an interrupted import; `false` if there is none. After one that was loading the store must
+    /// be opened again, which builds sled anew.
+    pub fn abandon(store: &Store) -> Result<bool, StoreError> {
+        let Some(state) = State::load(&*store.disk, &store.places.import, &store.engine.keys)? else {
+            return Ok(false);
+        };
+        if !state.is_in(&store.engine.head()) {
+            remove_files(store, &state)?;
+            if state.phase == Phase::Loading {
+                store.give_up_sled()?;
+            }
+        }
+        remove(store)?;
+        Ok(true)
+    }
+
+    pub const fn phase(&self) -> Phase {
+        self.state.phase
+    }
+
+    /// What the caller noted at the last checkpoint.
+    pub const fn note(&self) -> &Value {
+        &self.state.note
+    }
+
+    /// Records in the spool.
+    pub fn records(&self) -> u64 {
+        self.seen.len()
+    }
+
+    pub fn recorder(&self) -> Recorder {
+        Recorder { keys: Arc::clone(&self.scratch.keys) }
+    }
+
+    // -- reading -----------------------------------------------------------------------------
+
+    pub fn add(&mut self, recorded: Recorded) -> Result<(), StoreError> {
+        for (partition, gathered) in &recorded.gathered {
+            self.spool.add(partition, gathered)?;
+        }
+        recorded.seen.into_iter().try_for_each(|entry| self.seen.push(entry))?;
+        recorded.pairs.into_iter().try_for_each(|entry| self.pairs.push(entry))
+    }
+
+    /// Makes all that was added last, with a note that a resumed import finds.
+    pub fn checkpoint(&mut self, note: Value) -> Result<(), StoreError> {
+        self.state.spool_bytes = self.spool.save()?;
+        let (runs, count) = self.seen.save()?;
+        self.state.seen = state::Runs { runs, count };
+        let (runs, count) = self.pairs.save()?;
+        self.state.pairs = state::Runs { runs, count };
+        self.state.note = note;
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), StoreError> {
+        self.state.save(&*self.scratch.disk, &self.scratch.dir, &self.scratch.keys)
+    }
+
+    // -- resolving ---------------------------------------------------------------------------
+
+    /// Decides which records go in. `refuse` hears of the ordinals of those that do not.
+    pub fn resolve(&mut self, refuse: &mut dyn FnMut(u64, Refused)) -> Result<(), StoreError> {
+        let head = self.store.engine.head();
+        if self.state.phase == Phase::Sealing && !self.state.before.same_licences(&head) {
+            // What was sealed was sealed for a store that is no more.
+            remove_files(self.store, &self.state)?;
+            self.state.restart(head);
+        }
+        self.state.before = head;
+        self.resolved = resolve::resolve(&self.store.engine, &mut self.seen, &mut self.pairs, refuse)?;
+        Ok(())
+    }
+
+    // -- sealing -----------------------------------------------------------------------------
+
+    /// Goes from reading to sealing; trains a dictionary if the store has none yet.
+    pub fn begin_sealing(&mut self, note: Value) -> Result<(), StoreError> {
+        if self.state.phase == Phase::Reading {
+            if self.store.engine.dictionaries.current().is_none() && self.records() >= TRAIN_FROM {
+                self.train()?;
+            }
+            self.state.phase = Phase::Sealing;
+            self.checkpoint(note)?;
+        }
+        Ok(())
+    }
+
+    fn train(&self) -> Result<(), StoreError> {
+        let reader = self.spool.reader();
+        let (mut samples, mut bytes) = (Vec::new(), 0);
+        // The first chunk of every partition, then the last, as long as there is room.
+        let chunks = self.spool.chunks().values();
+        let first = chunks.clone().filter_map(|chunks| chunks.first());
+        let last = chunks.filter(|chunks| chunks.len() > 1).filter_map(|chunks| chunks.last());
+        for at in first.chain(last) {
+            if bytes >= SAMPLE_BYTES {
+                break;
+            }
+            let plain = reader.chunk(*at)?;
+            let (_, records) = spool::read(&plain).ok_or_else(|| reader.damaged())?;
+            for records in records.chunks(SAMPLE_RECORDS).take(16) {
+                let mut sample = Writer::default();
+                for spooled in records {
+                    sample.bytes(spooled.record);
+                }
+                let sample = sample.finish();
+                bytes += sample.len();
+                samples.push(sample);
+            }
+        }
+        let store = self.store;
+        if let Some(content) = dictionary::train(&samples) {
+            let (keys, random) = (&store.engine.keys, &*store.engine.random);
+            store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content)?;
+        }
+        Ok(())
+    }
+
+    /// Seals all that goes in, a full batch at a time. With `again` a record that the store has with the
+    /// same content is counted, without it a duplicate.
+    pub fn seal<E>(
+        &mut self,
+        again: bool,
+        seal: &(dyn Fn(Vec<Record>) -> Result<(SealedBatch, SealImpression), E> + Sync),
+        watcher: &mut dyn SealWatcher<E>,
+    ) -> Result<Sealed, E>
+    where
+        E: From<StoreError> + Send,
+    {
+        if self.state.phase != Phase::Sealing {
+            return Ok(self.state.sealed());
+        }
+        let units = units(&self.spool);
+        let done = usize::try_from(self.state.units_done).unwrap_or(usize::MAX);
+        let (store, reader) = (self.store, self.spool.reader());
+        let resolved = std::mem::take(&mut self.resolved);
+        let work = Work { store, reader: &reader, resolved: &resolved, again, seal };
+        let state = &mut self.state;
+        let mut volumes = Volumes::open(store, state)?;
+        let (every, mut since) = (store.settings.import_checkpoint, 0);
+        parallel::ordered(
+            parallel::threads(),
+            units.iter().skip(done).map(Ok::<_, E>),
+            |unit| work.unit(unit),
+            |unit| {
+                let before = state.licences;
+                for batch in unit.batches {
+                    volumes.take(state, batch)?;
+                }
+                state.already_here += unit.already_here;
+                state.units_done += 1;
+                watcher.sealed(&state.sealed(), &unit.duplicates)?;
+                since += state.licences - before;
+                if since >= every {
+                    since = 0;
+                    volumes.save(state)?;
+                    state.note = watcher.checkpoint()?;
+                    state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
+                }
+                Ok(())
+            },
+        )?;
+        volumes.close(state)?;
+        state.phase = Phase::Loading;
+        state.note = watcher.checkpoint()?;
+        state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
+        Ok(state.sealed())
+    }
+
+    // -- loading -----------------------------------------------------------------------------
+
+    /// Reads the volumes back into sled and makes them part of the store, durable on return. `progress`
+    /// hears of licences loaded.
+    pub fn commit(self, progress: &mut dyn FnMut(u64)) -> Result<Committed, StoreError> {
+        let Self { store, state, .. } = self;
+        let (engine, disk, dir) = (&store.engine, &store.disk, &store.places.exports);
+        store.set_loading(true);
+        let mut committed = Committed {
+            first_batch: state.before.last_batch + 1,
+            licences: state.licences,
+            last_change: state.before.last_change + state.changes,
+            manifests: Vec::new(),
+        };
+        // What was committed before a kill lacks only this removal.
+        if state.batches > 0 && !state.is_in(&engine.head()) {
+            let loader = Loader::new(engine, disk, &store.places.scratch, store.settings.sort_bytes)?;
+            let mut loader = loader.keep_manifests();
+            for volume in &state.volumes {
+                loader.volume(&**disk, dir, volume, progress)?;
+            }
+            committed.manifests = loader.finish()?.manifests;
+            for volume in &state.volumes {
+                volume.publish(&**disk, dir, &engine.keys)?;
+            }
+            store.submit(Request::Import {
+                volumes: state.volumes.iter().map(Volume::reference).collect(),
+                before: state.before,
+                batches: state.batches,
+                licences: state.licences,
+                changes: state.changes,
+            })?;
+            store.save_checkpoint()?;
+        }
+        remove(store)?;
+        store.set_loading(false);
+        Ok(committed)
+    }
+}
+
+/// Whether an interrupted import has sled to itself.
+pub(super) fn is_loading(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<bool, StoreError> {
+    Ok(State::load(disk, dir, keys)?.is_some_and(|state| state.phase == Phase::Loading))
+}
+
+/// Removes the files of an import, the state file first: without it the others mean nothing.
+fn remove(store: &Store) -> Result<(), StoreError> {
+    let (disk, dir) = (&store.disk, &store.places.import);
+    let state = spool::state_file(dir);
+    if disk.len(&state).is_ok() {
+        disk.remove(&state).map_err(DurableError::io("remove", &state))?;
+        disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+    }
+    Ok(disk.remove_dir_all(dir).map_err(DurableError::io("remove", dir))?)
+}
+
+/// Removes the volumes that an import made so far.
+fn remove_files(store: &Store, state: &State) -> Result<(), StoreError> {
+    for path in state.files().iter().map(|file| store.places.exports.join(file)) {
+        if store.disk.len(&path).is_ok() {
+            store.disk.remove(&path).map_err(DurableError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Some chunks of one partition.
+struct Unit {
+    partition: Partition,
+    chunks: Vec<ChunkAt>,
+}
+
+fn units(spool: &Spool) -> Vec<Unit> {
+    let units = spool.chunks().iter().flat_map(|(partition, chunks)| {
+        chunks.chunks(UNIT).map(|chunks| Unit { partition: partition.clone(), chunks: chunks.to_vec() })
+    });
+    units.collect()
+}
+
+/// A batch that is sealed and packed, without its number.
+struct PackedBatch {
+    packed: Vec<u8>,
+    licences: u64,
+    impression: SealImpression,
+    time: Timestamp,
+    /// Superseded and superseding.
+    superseded: Vec<(Identifier, Identifier)>,
+}
+
+/// What came of a unit.
+#[derive(Default)]
+struct UnitDone {
+    batches: Vec<PackedBatch>,
+    /// Ordinals.
+    duplicates: Vec<u64>,
+    already_here: u64,
+}
+
+/// What the sealing threads share.
+struct Work<'a, E> {
+    store: &'a Store,
+    reader: &'a ChunkReader,
+    resolved: &'a Resolved,
+    again: bool,
+    seal: &'a (dyn Fn(Vec<Record>) -> Result<(SealedBatch, SealImpression), E> + Sync),
+}
+
+impl<E: From<StoreError>> Work<'_, E> {
+    fn unit(&self, unit: &Unit) -> Result<UnitDone, E> {
+        let mut done = UnitDone::default();
+        let mut waiting = Waiting::default();
+        let damaged = || self.reader.damaged();
+        let type_code = TypeCode::parse(&unit.partition.type_code).map_err(|_| damaged())?;
+        let issuer = Uscc::parse(&unit.partition.issuer).map_err(|_| damaged())?;
+        for at in &unit.chunks {
+            let plain = self.reader.chunk(*at)?;
+            let (partition, records) = spool::read(&plain).ok_or_else(damaged)?;
+            if partition != unit.partition || records.len() as u64 != u64::from(at.records) {
+                return Err(damaged().into());
+            }
+            for spooled in records {
+                if self.resolved.refused.contains(spooled.ordinal) {
+                    continue;
+                }
+                let record = block::decode_record(spooled.record, &type_code, &issuer).ok_or_else(damaged)?;
+                if self.resolved.here.contains(spooled.ordinal) {
+                    match self.store.by_identifier(&record.identifier)? {
+                        Some(found) if self.again && found.record == record => done.already_here += 1,
+                        _ => done.duplicates.push(spooled.ordinal),
+                    }
+                    continue;
+                }
+                if let Some(older) = &record.supersedes
+                    && self.resolved.superseding.contains(spooled.ordinal)
+                {
+                    waiting.superseded.push((older.clone(), record.identifier.clone()));
+                }
+                waiting.records.push(record);
+                waiting.bytes += spooled.record.len();
+                if waiting.records.len() >= MAX_BATCH || waiting.bytes >= BATCH_BYTES {
+                    done.batches.push(self.batch(std::mem::take(&mut waiting))?);
+                }
+            }
+        }
+        if !waiting.records.is_empty() {
+            done.batches.push(self.batch(waiting)?);
+        }
+        Ok(done)
+    }
+
+    fn batch(&self, waiting: Waiting) -> Result<PackedBatch, E> {
+        let licences = waiting.records.len() as u64;
+        let (sealed, impression) = (self.seal)(waiting.records)?;
+        block::check_shape(&sealed)?;
+        if impression.digest() != sealed.stamp.impression {
+            return Err(StoreError::Batch("the impression is not the one of its stamp").into());
+        }
+        let packed = block::pack(&sealed, &self.store.engine.dictionaries)?;
+        let (time, superseded) = (sealed.stamp.time, waiting.superseded);
+        Ok(PackedBatch { packed, licences, impression, time, superseded })
+    }
+}
+
+/// Records that wait for their batch to fill.
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Record>,
+    superseded: Vec<(Identifier, Identifier)>,
+    bytes: usize,
+}
+
+/// Writes the volumes of an import.
+struct Volumes<'s> {
+    store: &'s Store,
+    writer: Option<RowWriter<'s>>,
+    first: u64,
+    licences: u64,
+    /// Digests of the seals that stand in the volumes already.
+    impressions: Vec<Digest>,
+}
+
+impl<'s> Volumes<'s> {
+    fn open(store: &'s Store, state: &State) -> Result<Self, StoreError> {
+        let mut volumes = Self { store, writer: None, first: 0, licences: 0, impressions: Vec::new() };
+        if let Some(OpenVolume { first, licences, rows }) = &state.open_volume {
+            let path = volumes.temporary();
+            let (keys, random) = (&*store.engine.keys, &*store.engine.random);
+            volumes.writer = Some(RowWriter::reopen(&*store.disk, &path, rows.clone(), keys, random)?);
+            (volumes.first, volumes.licences) = (*first, *licences);
+        }
+        Ok(volumes)
+    }
+
+    fn temporary(&self) -> std::path::PathBuf {
+        self.store.places.exports.join("import.tmp")
+    }
+
+    fn take(&mut self, state: &mut State, batch: PackedBatch) -> Result<(), StoreError> {
+        if self.writer.is_none() {
+            let (keys, random) = (&*self.store.engine.keys, &*self.store.engine.random);
+            self.writer = Some(RowWriter::create(&*self.store.disk, &self.temporary(), keys, random)?);
+            (self.first, self.licences) = (state.before.last_batch + state.batches + 1, 0);
+        }
+        let Some(writer) = &mut self.writer else { return Err(StoreError::Closed) };
+        let digest = batch.impression.digest();
+        if !self.impressions.contains(&digest) {
+            let mut row = Writer::default();
+            row.u8(IMPRESSION).bytes(&batch.impression.seal).bytes(&batch.impression.certificate);
+            writer.row(&row.finish())?;
+            self.impressions.push(digest);
+        }
+        state.batches += 1;
+        writer.row(&batch_row(state.before.last_batch + state.batches, &batch.packed))?;
+        for (older, newer) in batch.superseded {
+            state.changes += 1;
+            let status = StatusRecord {
+                state: crate::licence::State::Superseded,
+                since: batch.time,
+                reason: None,
+                by: None,
+                superseded_by: Some(newer),
+                change_number: state.before.last_change + state.changes,
+            };
+            let mut row = Writer::default();
+            row.u8(STATUS);
+            op::write_status(&mut row, &older, &status);
+            writer.row(&row.finish())?;
+        }
+        state.licences += batch.licences;
+        self.licences += batch.licences;
+        if writer.bytes() >= VOLUME_BYTES { self.close(state) } else { Ok(()) }
+    }
+
+    /// Ends the volume that is being written.
+    fn close(&mut self, state: &mut State) -> Result<(), StoreError> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let rows = writer.sync()?;
+        let volume = Volume::new(self.first, state.before.last_batch + state.batches, self.licences, rows);
+        let (disk, dir) = (&self.store.disk, &self.store.places.exports);
+        let (temporary, path) = (self.temporary(), dir.join(volume.file()));
+        disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
+        disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+        state.volumes.push(volume);
+        state.open_volume = None;
+        // The state must not name what has gone from its place.
+        state.save(&**disk, &self.store.places.import, &self.store.engine.keys)
+    }
+
+    fn save(&mut self, state: &mut State) -> Result<(), StoreError> {
+        if let Some(writer) = &mut self.writer {
+            let rows = writer.sync()?;
+            let dir = &self.store.places.exports;
+            self.store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+            state.open_volume = Some(OpenVolume { first: self.first, licences: self.licences, rows });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! The side file of an import: how far it came.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::StoreError;
+use super::super::keys::Keyring;
+use super::super::op::Head;
+use super::super::rows::Seal;
+use super::super::volume::Volume;
+use super::spool::state_file;
+use super::{Phase, Sealed};
+use crate::durable::{Disk, DurableError, replace_file};
+
+const FORMAT: u32 = 1;
+const LABEL: &str = "import";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct State {
+    format: u32,
+    pub(super) phase: Phase,
+    /// The store that the batches are numbered for.
+    pub(super) before: Head,
+    /// The caller's.
+    pub(super) note: Value,
+    pub(super) spool_bytes: u64,
+    pub(super) seen: Runs,
+    pub(super) pairs: Runs,
+    pub(super) units_done: u64,
+    pub(super) batches: u64,
+    pub(super) licences: u64,
+    /// Status changes that new versions cause.
+    pub(super) changes: u64,
+    pub(super) already_here: u64,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) open_volume: Option<OpenVolume>,
+}
+
+/// Sorted runs on disk, and the count of their entries.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Runs {
+    pub(super) runs: Vec<String>,
+    pub(super) count: u64,
+}
+
+/// The volume that is being written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OpenVolume {
+    pub(super) first: u64,
+    pub(super) licences: u64,
+    pub(super) rows: Seal,
+}
+
+impl State {
+    pub(super) fn new(before: Head) -> Self {
+        Self {
+            format: FORMAT,
+            phase: Phase::Reading,
+            before,
+            note: Value::Null,
+            spool_bytes: 0,
+            seen: Runs::default(),
+            pairs: Runs::default(),
+            units_done: 0,
+            batches: 0,
+            licences: 0,
+            changes: 0,
+            already_here: 0,
+            volumes: Vec::new(),
+            open_volume: None,
+        }
+    }
+
+    /// Forgets what was sealed.
+    pub(super) fn restart(&mut self, before: Head) {
+        let spooled = Self {
+            note: self.note.take(),
+            spool_bytes: self.spool_bytes,
+            seen: std::mem::take(&mut self.seen),
+            pairs: std::mem::take(&mut self.pairs),
+            phase: Phase::Sealing,
+            ..Self::new(before)
+        };
+        *self = spooled;
+    }
+
+    /// Whether the store has what this import brought.
+    pub(super) fn is_in(&self, head: &Head) -> bool {
+        self.phase == Phase::Loading
+            && self.batches > 0
+            && head.sequence > self.before.sequence
+            && head.last_batch >= self.before.last_batch + self.batches
+    }
+
+    pub(super) const fn sealed(&self) -> Sealed {
+        Sealed { licences: self.licences, batches: self.batches, already_here: self.already_here }
+    }
+
+    /// Files among the exports that nobody but this import knows.
+    pub(super) fn files(&self) -> Vec<String> {
+        let volumes = self.volumes.iter().flat_map(|volume| [volume.manifest_file(), volume.file()]);
+        volumes.chain(["import.tmp".to_owned()]).collect()
+    }
+
+    pub(super) fn load(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {
+        let path = state_file(dir);
+        let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else {
+            return Ok(None);
+        };
+        keys.verify_file(LABEL, FORMAT, &content).map(Some).map_err(|why| StoreError::File { path, why })
+    }
+
+    pub(super) fn save(&self, disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<(), StoreError> {
+        Ok(replace_file(disk, &state_file(dir), &keys.sign_file(LABEL, self))?)
+    }
+}

@@ -1,0 +1,205 @@
+//! Sorting more than fits in memory: index entries and identifiers of an import.
+//!
+//! Entries of a fixed size are gathered up to a limit, sorted, and written as a **run**; the runs are
+//! merged while they are read. What never reached the limit is sorted in memory and touches no disk. A
+//! run is a framed file of encrypted frames, bound to its name and place.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::StoreError;
+use super::keys::{Keyring, Use};
+use crate::crypto::Random;
+use crate::durable::{Disk, DurableError, framed};
+
+const KIND: [u8; 4] = *b"SRUN";
+/// Entries of a frame.
+const FRAME: usize = 8_192;
+
+/// Where runs go, and under which keys.
+#[derive(Clone)]
+pub(super) struct Scratch {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) random: Arc<dyn Random>,
+}
+
+/// Gathers entries to be sorted as bytes.
+pub(super) struct Sorter<const N: usize> {
+    scratch: Scratch,
+    name: String,
+    limit: usize,
+    buffer: Vec<[u8; N]>,
+    runs: Vec<String>,
+    count: u64,
+}
+
+impl<const N: usize> Sorter<N> {
+    /// `name` begins the names of the runs; `bytes` of entries are kept in memory.
+    pub(super) fn new(scratch: Scratch, name: &str, bytes: usize) -> Self {
+        let limit = (bytes / N.max(1)).max(1024);
+        Self { scratch, name: name.to_owned(), limit, buffer: Vec::new(), runs: Vec::new(), count: 0 }
+    }
+
+    /// Goes on with the runs that an earlier one saved.
+    pub(super) fn resume(mut self, runs: Vec<String>, count: u64) -> Self {
+        self.runs = runs;
+        self.count = count;
+        self
+    }
+
+    pub(super) fn push(&mut self, entry: [u8; N]) -> Result<(), StoreError> {
+        self.buffer.push(entry);
+        self.count += 1;
+        if self.buffer.len() >= self.limit { self.spill() } else { Ok(()) }
+    }
+
+    /// Writes and fsyncs what is in memory; returns the names of all runs and the count of entries.
+    pub(super) fn save(&mut self) -> Result<(Vec<String>, u64), StoreError> {
+        if !self.buffer.is_empty() {
+            self.spill()?;
+        }
+        Ok((self.runs.clone(), self.count))
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Every entry, in order. Can be read more than once, by what is saved or in memory.
+    pub(super) fn sorted(&mut self) -> Result<Sorted<N>, StoreError> {
+        self.buffer.sort_unstable();
+        if self.runs.is_empty() {
+            return Ok(Sorted {
+                runs: Vec::new(),
+                heap: BinaryHeap::new(),
+                memory: self.buffer.clone().into_iter(),
+            });
+        }
+        self.save()?;
+        self.buffer = Vec::new();
+        let mut runs = Vec::new();
+        for name in &self.runs {
+            runs.push(Run::open(&self.scratch, name)?);
+        }
+        let mut heap = BinaryHeap::new();
+        for (at, run) in runs.iter_mut().enumerate() {
+            if let Some(entry) = run.next()? {
+                heap.push(Reverse((entry, at)));
+            }
+        }
+        Ok(Sorted { runs, heap, memory: Vec::new().into_iter() })
+    }
+
+    fn spill(&mut self) -> Result<(), StoreError> {
+        let name = format!("{}-{:05}", self.name, self.runs.len());
+        let Scratch { disk, dir, keys, random } = &self.scratch;
+        let path = dir.join(&name);
+        self.buffer.sort_unstable();
+        match disk.remove(&path) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                return Err(DurableError::io("remove", &path)(why).into());
+            }
+            _ => {}
+        }
+        let mut file = disk.create(&path).map_err(DurableError::io("create", &path))?;
+        file.write(&framed::header(KIND)).map_err(DurableError::io("write", &path))?;
+        for (number, entries) in (0u64..).zip(self.buffer.chunks(FRAME)) {
+            let place = place(&name, number);
+            let mut payload = keys.current().to_be_bytes().to_vec();
+            payload.extend(keys.seal(Use::Spool, &[&place], &entries.concat(), &**random)?);
+            let frame = framed::frame(&payload)?;
+            file.write(&frame).map_err(DurableError::io("write", &path))?;
+        }
+        file.sync().map_err(DurableError::io("sync", &path))?;
+        disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+        self.runs.push(name);
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Removes the runs.
+    pub(super) fn clear(&mut self) -> Result<(), StoreError> {
+        for name in self.runs.drain(..) {
+            let path = self.scratch.dir.join(name);
+            self.scratch.disk.remove(&path).map_err(DurableError::io("remove", &path))?;
+        }
+        self.buffer = Vec::new();
+        Ok(())
+    }
+}
+
+/// What [`Sorter::sorted`] gives.
+pub(super) struct Sorted<const N: usize> {
+    runs: Vec<Run<N>>,
+    heap: BinaryHeap<Reverse<([u8; N], usize)>>,
+    memory: std::vec::IntoIter<[u8; N]>,
+}
+
+impl<const N: usize> Iterator for Sorted<N> {
+    type Item = Result<[u8; N], StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(mut top) = self.heap.peek_mut() else { return self.memory.next().map(Ok) };
+        let Reverse((entry, at)) = *top;
+        let following = match self.runs.get_mut(at).map(Run::next) {
+            Some(Ok(following)) => following,
+            Some(Err(why)) => return Some(Err(why)),
+            None => None,
+        };
+        match following {
+            Some(following) => {
+                *top = Reverse((following, at));
+            }
+            None => {
+                std::collections::binary_heap::PeekMut::pop(top);
+            }
+        }
+        Some(Ok(entry))
+    }
+}
+
+struct Run<const N: usize> {
+    scratch: Scratch,
+    name: String,
+    reader: framed::Reader,
+    number: u64,
+    entries: std::vec::IntoIter<[u8; N]>,
+}
+
+impl<const N: usize> Run<N> {
+    fn open(scratch: &Scratch, name: &str) -> Result<Self, StoreError> {
+        let path = scratch.dir.join(name);
+        let reader = framed::Reader::open(&*scratch.disk, &path, KIND, None)?;
+        let (scratch, name, entries) = (scratch.clone(), name.to_owned(), Vec::new().into_iter());
+        Ok(Self { scratch, name, reader, number: 0, entries })
+    }
+
+    fn next(&mut self) -> Result<Option<[u8; N]>, StoreError> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Ok(Some(entry));
+            }
+            let damaged = |path: &Path| StoreError::File { path: path.to_owned(), why: "a run was changed" };
+            let Some(frame) = self.reader.next_frame()? else {
+                let path = self.scratch.dir.join(&self.name);
+                return if self.reader.torn_len() == 0 { Ok(None) } else { Err(damaged(&path)) };
+            };
+            let opened = frame.payload.split_first_chunk::<4>().and_then(|(id, sealed)| {
+                let place = place(&self.name, self.number);
+                self.scratch.keys.open_sealed(Use::Spool, &[&place], u32::from_be_bytes(*id), sealed).ok()
+            });
+            let plain = opened.ok_or_else(|| damaged(&self.scratch.dir.join(&self.name)))?;
+            self.number += 1;
+            let entries: Vec<[u8; N]> = plain.as_chunks::<N>().0.to_vec();
+            self.entries = entries.into_iter();
+        }
+    }
+}
+
+fn place(name: &str, frame: u64) -> Vec<u8> {
+    [b"run\0".as_slice(), name.as_bytes(), b"\0", &frame.to_be_bytes()].concat()
+}
