@@ -149,10 +149,9 @@ fn hashed(
     let mut texts = Vec::new();
     for record in batches.iter().flatten() {
         let kind = catalogue.get(&record.type_code).ok_or("a type that is not in the catalogue")?;
-        let id = record.identifier.to_string();
+        let salts = salt_key.salts(&batch, record.identifier.as_str());
         for (name, value) in record.disclosed() {
-            let salt = salt_key.salt(&batch, &id, &name);
-            texts.push(disclosure::encode(&salt, &name, &value)?.into_bytes());
+            texts.push(disclosure::encode(&salts.salt(&name), &name, &value).into_bytes());
         }
         let payload = Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite)?;
         texts.push(serde_json::to_vec(&payload)?);

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::read::Problems;
-use super::catalogue::{Catalogue, Field, FieldKind};
+use super::catalogue::{COMMON_NAMES, Catalogue, Field, FieldKind};
 use super::holder::{Holder, HolderError};
 use super::identifier::{Identifier, IdentifierError, TypeCode};
 use super::status::State;
@@ -235,8 +235,6 @@ const PLAIN_NAMES: [&str; 9] = [
 ];
 const HOLDER_NAMES: [&str; 3] =
     ["certificateHolderName", "certificateHolderCode", "certificateHolderTypeCode"];
-const OTHER_COMMON: [&str; 3] =
-    ["certificateNumber", "certificateIssuingAuthorityName", "certificateAreaCode"];
 
 impl Record {
     /// Parses one JSON text (a line of JSON Lines), refusing members that stand twice.
@@ -317,22 +315,31 @@ impl Record {
 
     /// The values present among the type's disclosure names: the common six and the face fields.
     pub fn disclosed(&self) -> BTreeMap<String, FieldValue> {
-        let common = self.common().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let common = self.common().map(|(name, value)| (name.to_owned(), value));
         common.chain(self.fields.iter().map(|(k, v)| (k.clone(), v.clone()))).collect()
     }
 
-    fn common(&self) -> [(&'static str, FieldValue); 6] {
-        let [name, code, code_type] = HOLDER_NAMES;
-        let [number, authority, area] = OTHER_COMMON;
-        let holders = || self.holders.iter();
-        [
-            (name, FieldValue::of_holders(holders().map(Holder::name))),
-            (code, FieldValue::of_holders(holders().map(Holder::code))),
-            (code_type, FieldValue::of_holders(holders().map(|h| h.code_type().code()))),
-            (number, FieldValue::Text(self.number.clone())),
-            (authority, FieldValue::Text(self.issuer_name.clone())),
-            (area, FieldValue::Text(self.area_code.clone())),
-        ]
+    /// One of [`Self::disclosed`].
+    pub fn value(&self, name: &str) -> Option<Cow<'_, FieldValue>> {
+        let field = self.fields.get(name).map(Cow::Borrowed);
+        field.or_else(|| self.common_value(name).map(Cow::Owned))
+    }
+
+    fn common(&self) -> impl Iterator<Item = (&'static str, FieldValue)> {
+        COMMON_NAMES.into_iter().filter_map(|name| Some((name, self.common_value(name)?)))
+    }
+
+    fn common_value(&self, name: &str) -> Option<FieldValue> {
+        let holders = |text: fn(&Holder) -> &str| FieldValue::of_holders(self.holders.iter().map(text));
+        Some(match name {
+            "certificateHolderName" => holders(Holder::name),
+            "certificateHolderCode" => holders(Holder::code),
+            "certificateHolderTypeCode" => holders(|holder| holder.code_type().code()),
+            "certificateNumber" => FieldValue::Text(self.number.clone()),
+            "certificateIssuingAuthorityName" => FieldValue::Text(self.issuer_name.clone()),
+            "certificateAreaCode" => FieldValue::Text(self.area_code.clone()),
+            _ => return None,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::super::catalogue::{Catalogue, LicenceType};
+use super::super::catalogue::{COMMON_NAMES, Catalogue, LicenceType};
 use super::super::holder::{Holder, HolderCodeType, MAX_NAME};
 use super::super::identifier::{Identifier, TypeCode};
 use super::super::status::State;
@@ -11,8 +11,8 @@ use super::super::strict_json::{Json, Members};
 use super::super::syntax;
 use super::super::uscc::Uscc;
 use super::{
-    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, OTHER_COMMON, PLAIN_NAMES, Record,
-    RecordError, Rule, check_field, shown,
+    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, PLAIN_NAMES, Record, RecordError, Rule,
+    check_field, shown,
 };
 use crate::time::Day;
 
@@ -46,8 +46,7 @@ impl Problems {
     }
 
     fn record(&mut self, members: &Members<'_>, catalogue: &Catalogue) -> Option<Record> {
-        let known =
-            |name: &str| PLAIN_NAMES.iter().chain(&HOLDER_NAMES).chain(&OTHER_COMMON).any(|n| *n == name);
+        let known = |name: &str| PLAIN_NAMES.iter().chain(&COMMON_NAMES).any(|n| *n == name);
         for name in members.keys().filter(|name| !known(name)) {
             self.add(&shown(name), Rule::Unknown);
         }
