@@ -114,17 +114,32 @@ pub fn sha1(bytes: &[u8]) -> [u8; 20] {
 
 /// HMAC-SHA-256 over the concatenation of `parts` (RFC 2104).
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
-    let mut context = ring::hmac::Context::with_key(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key));
-    for part in parts {
-        context.update(part);
+    Hmac::new(key, parts).finish(&[])
+}
+
+/// An HMAC-SHA-256 that has taken up the beginning of its messages.
+#[derive(Clone)]
+pub struct Hmac(ring::hmac::Context);
+
+impl Hmac {
+    /// For messages that begin with the concatenation of `parts`.
+    pub fn new(key: &[u8], parts: &[&[u8]]) -> Self {
+        Self(ring::hmac::Context::with_key(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key))).with(parts)
     }
-    to_digest(context.sign().as_ref())
+
+    fn with(mut self, parts: &[&[u8]]) -> Self {
+        for part in parts {
+            self.0.update(part);
+        }
+        self
+    }
+
+    /// The code of the message that goes on with the concatenation of `parts` and ends there.
+    pub fn finish(&self, parts: &[&[u8]]) -> Digest {
+        to_digest(self.clone().with(parts).0.sign().as_ref())
+    }
 }
 
 fn to_digest(bytes: &[u8]) -> Digest {
-    let mut digest = [0; 32];
-    for (to, from) in digest.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    digest
+    bytes.first_chunk().copied().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::syntax;
 use crate::time::Day;
 
 const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
@@ -48,6 +49,11 @@ impl CitizenError {
 
 impl CitizenNumber {
     pub fn parse(text: &str) -> Result<Self, CitizenError> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    /// [`Self::parse`] without its result.
+    pub(super) fn check(text: &str) -> Result<(), CitizenError> {
         if text.len() != 18 {
             return Err(CitizenError::Length { found: text.chars().count() });
         }
@@ -58,14 +64,13 @@ impl CitizenNumber {
         if text.starts_with('0') {
             return Err(CitizenError::Area);
         }
-        let number = Self(text.to_owned());
-        number.parse_birth().ok_or(CitizenError::BirthDate)?;
+        birth(text).ok_or(CitizenError::BirthDate)?;
         let (body, last) = text.split_at_checked(17).unwrap_or_default();
         let (computed, found) = (check(body), last.chars().next().unwrap_or_default());
         if computed != found {
             return Err(CitizenError::Check { computed, found });
         }
-        Ok(number)
+        Ok(())
     }
 
     /// Builds a number, computing the check character. `sequence` is taken modulo 1000.
@@ -81,13 +86,12 @@ impl CitizenNumber {
 
     /// The day of birth that the number states; `None` cannot happen for a parsed number.
     pub fn birth(&self) -> Option<Day> {
-        self.parse_birth()
+        birth(&self.0)
     }
+}
 
-    fn parse_birth(&self) -> Option<Day> {
-        let part = |range: std::ops::Range<usize>| self.0.get(range);
-        Day::from_ymd(part(6..10)?.parse().ok()?, part(10..12)?.parse().ok()?, part(12..14)?.parse().ok()?)
-    }
+fn birth(number: &str) -> Option<Day> {
+    syntax::day(number.get(6..14)?)
 }
 
 fn check(body: &str) -> char {

@@ -147,8 +147,8 @@ impl fmt::Debug for Holder {
 /// Checks a holder code by the rules of its kind: USCC, citizen number, or bare syntax.
 pub fn check_code(code: &str, code_type: HolderCodeType) -> Result<(), HolderError> {
     match code_type {
-        HolderCodeType::UnifiedSocialCredit => Uscc::parse(code).map(|_| ()).map_err(Into::into),
-        HolderCodeType::CitizenNumber => CitizenNumber::parse(code).map(|_| ()).map_err(Into::into),
+        HolderCodeType::UnifiedSocialCredit => Uscc::check(code).map_err(Into::into),
+        HolderCodeType::CitizenNumber => CitizenNumber::check(code).map_err(Into::into),
         _ => {
             let length = code.chars().count();
             let odd = |c: char| c.is_control() || c.is_whitespace() || c.is_ascii_lowercase();

@@ -110,8 +110,12 @@ impl TypeCode {
 
     /// The 18 characters of the defining authority.
     pub fn authority(&self) -> &str {
-        self.0.get(..18).unwrap_or_default()
+        authority(&self.0)
     }
+}
+
+fn authority(type_code: &str) -> &str {
+    type_code.get(..18).unwrap_or_default()
 }
 
 /// A licence identifier with the right check character, upper case.
@@ -128,9 +132,12 @@ impl Identifier {
         }
         let text = text.to_ascii_uppercase();
         let rest = text.strip_prefix(ROOT).ok_or(IdentifierError::WrongRoot)?;
-        let parts: Vec<&str> = rest.split('.').collect();
-        let &[type_code, issuer, serial, version, check] = parts.as_slice() else {
-            return Err(IdentifierError::PartCount { found: parts.len() });
+        let mut parts = rest.split('.');
+        let mut next = || parts.next();
+        let (Some(type_code), Some(issuer), Some(serial), Some(version), Some(check), None) =
+            (next(), next(), next(), next(), next(), next())
+        else {
+            return Err(IdentifierError::PartCount { found: rest.split('.').count() });
         };
         part(Part::Type, type_code, "21", |len| len == 21)?;
         part(Part::Issuer, issuer, "18, or 6 digits in old data", |len| len == 18 || len == 6)?;
@@ -145,7 +152,7 @@ impl Identifier {
             return Err(IdentifierError::Version);
         }
         part(Part::Check, check, "1", |len| len == 1)?;
-        let computed = check_character(&[type_code, issuer, serial, version].concat());
+        let computed = check_character(rest.strip_suffix(check).unwrap_or_default());
         let found = check.chars().next().unwrap_or_default();
         if computed != found {
             return Err(IdentifierError::Check { computed, found });
@@ -177,12 +184,15 @@ impl Identifier {
         &self,
         holder_codes: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), IdentifierError> {
-        self.type_code().check_strict()?;
+        Uscc::check(authority(self.type_text())).map_err(IdentifierError::TypeAuthority)?;
         if self.issuer_is_area() {
             return Err(IdentifierError::IssuerIsArea);
         }
-        Uscc::parse(self.issuer()).map_err(IdentifierError::Issuer)?;
-        let tells = |code: &str| code.len() >= 6 && self.serial().contains(&code.to_ascii_uppercase());
+        Uscc::check(self.issuer()).map_err(IdentifierError::Issuer)?;
+        let serial = self.serial();
+        let tells = |code: &str| {
+            (6..=serial.len()).contains(&code.len()) && serial.contains(&code.to_ascii_uppercase())
+        };
         if holder_codes.into_iter().any(tells) {
             return Err(IdentifierError::HolderCodeInSerial);
         }
@@ -193,7 +203,7 @@ impl Identifier {
     pub fn next_version(&self) -> Option<Self> {
         let version = self.version().checked_add(1).filter(|v| *v <= 999)?;
         let version = format!("{version:03}");
-        let type_code = self.nth(0);
+        let type_code = self.type_text();
         let check = check_character(&[type_code, self.issuer(), self.serial(), &version].concat());
         Some(Self(format!("{ROOT}{type_code}.{}.{}.{version}.{check}", self.issuer(), self.serial())))
     }
@@ -203,7 +213,12 @@ impl Identifier {
     }
 
     pub fn type_code(&self) -> TypeCode {
-        TypeCode(self.nth(0).to_owned())
+        TypeCode(self.type_text().to_owned())
+    }
+
+    /// The 21 characters of [`Self::type_code`].
+    pub(super) fn type_text(&self) -> &str {
+        self.nth(0)
     }
 
     /// The issuing authority: 18 characters, or 6 digits ([`Self::issuer_is_area`]).
@@ -237,9 +252,11 @@ impl Identifier {
 /// separators of an identifier are; callers that must refuse them do so first.
 pub fn check_character(body: &str) -> char {
     let mut p = 36;
-    for value in body.chars().filter_map(|c| c.to_digit(36)) {
-        let t = (p + value) % 36;
-        p = (if t == 0 { 36 } else { t }) * 2 % 37;
+    // p stays from 1 to 36, and a value is at most 35: each remainder is one subtraction.
+    for value in body.bytes().filter_map(|b| char::from(b).to_digit(36)) {
+        let t = p + value;
+        let doubled = 2 * if t > 36 { t - 36 } else { t };
+        p = if doubled > 37 { doubled - 37 } else { doubled };
     }
     char::from_digit((37 - p) % 36, 36).unwrap_or('0').to_ascii_uppercase()
 }
@@ -251,12 +268,15 @@ fn part(
     expected: &'static str,
     fits: impl Fn(usize) -> bool,
 ) -> Result<(), IdentifierError> {
+    let right = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+    if text.bytes().all(right) && fits(text.len()) {
+        return Ok(());
+    }
     let found = text.chars().count();
     if !fits(found) {
         return Err(IdentifierError::PartLength { part, expected, found });
     }
-    let wrong = |c: char| !(c.is_ascii_digit() || c.is_ascii_uppercase());
-    match text.chars().position(wrong) {
+    match text.chars().position(|c| !u8::try_from(c).is_ok_and(right)) {
         Some(at) => Err(IdentifierError::Charset { part, position: at + 1 }),
         None => Ok(()),
     }

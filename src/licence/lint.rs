@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::catalogue::{COMMON_NAMES, Catalogue, CodeSource, Field, FieldKind, LicenceType};
+use super::strict_json::Json;
 use super::syntax;
 use super::uscc::Uscc;
 
@@ -157,8 +158,11 @@ fn check_face_field(field: &Field, findings: &mut Findings) {
         findings.require(fits && !field.codes.iter().take(at).any(|c| c == code), "field.codes", code);
     }
     for example in &field.examples {
-        let value = example.split(super::generate::EXAMPLE_SEPARATOR).map(str::to_owned).collect::<Vec<_>>();
-        let value = if field.kind == FieldKind::List { value.into() } else { example.as_str().into() };
+        let items = example.split(super::generate::EXAMPLE_SEPARATOR).map(|item| Json::Text(item.into()));
+        let value = match field.kind {
+            FieldKind::List => Json::List(items.collect()),
+            _ => Json::Text(example.into()),
+        };
         if let Err(rule) = super::record::check_field(field, &value) {
             findings.add("field.example", rule.rule());
         }

@@ -7,6 +7,7 @@
 
 mod read;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,11 +15,11 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::read::Problems;
-use super::catalogue::{Catalogue, Field, FieldKind};
+use super::catalogue::{COMMON_NAMES, Catalogue, Field, FieldKind};
 use super::holder::{Holder, HolderError};
 use super::identifier::{Identifier, IdentifierError, TypeCode};
 use super::status::State;
-use super::strict_json;
+use super::strict_json::{self, Json, Members};
 use super::syntax::{self, PictureFault};
 use super::uscc::{Uscc, UsccError};
 use crate::time::Day;
@@ -234,8 +235,6 @@ const PLAIN_NAMES: [&str; 9] = [
 ];
 const HOLDER_NAMES: [&str; 3] =
     ["certificateHolderName", "certificateHolderCode", "certificateHolderTypeCode"];
-const OTHER_COMMON: [&str; 3] =
-    ["certificateNumber", "certificateIssuingAuthorityName", "certificateAreaCode"];
 
 impl Record {
     /// Parses one JSON text (a line of JSON Lines), refusing members that stand twice.
@@ -253,7 +252,7 @@ impl Record {
 
     /// Parses a JSON value whose members are known to be distinct.
     pub fn from_value(value: &Value, catalogue: &Catalogue) -> Result<Self, Vec<RecordError>> {
-        Problems::default().read(value, catalogue)
+        Problems::default().read(&value.into(), catalogue)
     }
 
     /// Parses a row of a table: columns by wire name, face fields as `fields.NAME`; several
@@ -272,20 +271,21 @@ impl Record {
         let licence_type = seen.get("certificateTypeCode").and_then(|code| catalogue.find(code.trim()));
         let is_list =
             |name| licence_type.and_then(|t| t.field(name)).is_some_and(|f| f.kind == FieldKind::List);
-        let split = |cell: &str| cell.split('^').map(|part| Value::from(part.trim())).collect::<Value>();
-        let (mut members, mut fields) = (Map::new(), Map::new());
+        let one = |cell: &'a str| Json::Text(cell.into());
+        let split = |cell: &'a str| Json::List(cell.split('^').map(|part| one(part.trim())).collect());
+        let (mut members, mut fields) = (Members::new(), Members::new());
         for (column, cell) in seen.into_iter().filter(|(_, cell)| !cell.trim().is_empty()) {
             match column.strip_prefix("fields.") {
-                Some(name) if is_list(name) => fields.insert(name.to_owned(), split(cell)),
-                Some(name) => fields.insert(name.to_owned(), cell.into()),
+                Some(name) if is_list(name) => fields.insert(name.into(), split(cell)),
+                Some(name) => fields.insert(name.into(), one(cell)),
                 None if HOLDER_NAMES.contains(&column) && cell.contains('^') => {
-                    members.insert(column.to_owned(), split(cell))
+                    members.insert(column.into(), split(cell))
                 }
-                None => members.insert(column.to_owned(), cell.into()),
+                None => members.insert(column.into(), one(cell)),
             };
         }
-        members.insert("fields".to_owned(), Value::Object(fields));
-        problems.read(&Value::Object(members), catalogue)
+        members.insert("fields".into(), Json::Object(fields));
+        problems.read(&Json::Object(members), catalogue)
     }
 
     /// The canonical flat wire form; parsing it gives the same record.
@@ -315,40 +315,52 @@ impl Record {
 
     /// The values present among the type's disclosure names: the common six and the face fields.
     pub fn disclosed(&self) -> BTreeMap<String, FieldValue> {
-        let common = self.common().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let common = self.common().map(|(name, value)| (name.to_owned(), value));
         common.chain(self.fields.iter().map(|(k, v)| (k.clone(), v.clone()))).collect()
     }
 
-    fn common(&self) -> [(&'static str, FieldValue); 6] {
-        let [name, code, code_type] = HOLDER_NAMES;
-        let [number, authority, area] = OTHER_COMMON;
-        let holders = || self.holders.iter();
-        [
-            (name, FieldValue::of_holders(holders().map(Holder::name))),
-            (code, FieldValue::of_holders(holders().map(Holder::code))),
-            (code_type, FieldValue::of_holders(holders().map(|h| h.code_type().code()))),
-            (number, FieldValue::Text(self.number.clone())),
-            (authority, FieldValue::Text(self.issuer_name.clone())),
-            (area, FieldValue::Text(self.area_code.clone())),
-        ]
+    /// One of [`Self::disclosed`].
+    pub fn value(&self, name: &str) -> Option<Cow<'_, FieldValue>> {
+        let field = self.fields.get(name).map(Cow::Borrowed);
+        field.or_else(|| self.common_value(name).map(Cow::Owned))
+    }
+
+    fn common(&self) -> impl Iterator<Item = (&'static str, FieldValue)> {
+        COMMON_NAMES.into_iter().filter_map(|name| Some((name, self.common_value(name)?)))
+    }
+
+    fn common_value(&self, name: &str) -> Option<FieldValue> {
+        let holders = |text: fn(&Holder) -> &str| FieldValue::of_holders(self.holders.iter().map(text));
+        Some(match name {
+            "certificateHolderName" => holders(Holder::name),
+            "certificateHolderCode" => holders(Holder::code),
+            "certificateHolderTypeCode" => holders(|holder| holder.code_type().code()),
+            "certificateNumber" => FieldValue::Text(self.number.clone()),
+            "certificateIssuingAuthorityName" => FieldValue::Text(self.issuer_name.clone()),
+            "certificateAreaCode" => FieldValue::Text(self.area_code.clone()),
+            _ => return None,
+        })
     }
 }
 
 /// Checks one face field's value against its declaration, returning the canonical value, or
 /// `None` for an empty one.
-pub fn check_field(field: &Field, value: &Value) -> Result<Option<FieldValue>, Rule> {
+pub(super) fn check_field(field: &Field, value: &Json<'_>) -> Result<Option<FieldValue>, Rule> {
     match (field.kind, value) {
-        (FieldKind::List, Value::Array(items)) => {
-            let texts: Option<Vec<String>> = items.iter().map(|i| i.as_str().map(syntax::clean)).collect();
-            check_list(field, texts.ok_or(Rule::Kind)?)
+        (FieldKind::List, Json::List(items)) => {
+            let texts = items.iter().map(|item| match item {
+                Json::Text(text) => Ok(syntax::clean(text)),
+                _ => Err(Rule::Kind),
+            });
+            check_list(field, texts.collect::<Result<_, _>>()?)
         }
-        (FieldKind::List, Value::String(one)) => {
+        (FieldKind::List, Json::Text(one)) => {
             let one = syntax::clean(one);
             if one.is_empty() { Ok(None) } else { check_list(field, vec![one]) }
         }
-        (_, Value::String(text)) => {
+        (_, Json::Text(text)) => {
             let text =
-                if field.kind == FieldKind::Image { text.trim().to_owned() } else { syntax::clean(text) };
+                if field.kind == FieldKind::Image { text.trim().into() } else { syntax::cleaned(text) };
             if text.is_empty() {
                 Ok(None)
             } else {
@@ -372,7 +384,7 @@ fn check_list(field: &Field, items: Vec<String>) -> Result<Option<FieldValue>, R
     if items.iter().map(|i| i.chars().count()).sum::<usize>() > field.max {
         return Err(Rule::TooLong { max: field.max });
     }
-    if items.iter().any(|i| i.chars().any(syntax::is_forbidden)) {
+    if items.iter().any(|i| syntax::has_forbidden(i)) {
         return Err(Rule::Control);
     }
     if !field.codes.is_empty() && items.iter().any(|i| !field.codes.contains(i)) {
@@ -381,32 +393,33 @@ fn check_list(field: &Field, items: Vec<String>) -> Result<Option<FieldValue>, R
     Ok(Some(FieldValue::List(items)))
 }
 
-fn check_text(field: &Field, text: String) -> Result<String, Rule> {
+fn check_text(field: &Field, text: Cow<'_, str>) -> Result<String, Rule> {
     if field.kind == FieldKind::Image {
         return match syntax::picture(&text, field.max) {
-            Ok(()) => Ok(text),
+            Ok(()) => Ok(text.into_owned()),
             Err(PictureFault::Base64) => Err(Rule::Base64),
             Err(PictureFault::Format) => Err(Rule::Picture),
             Err(PictureFault::TooLarge) => Err(Rule::PictureSize { max_kib: field.max }),
         };
     }
-    if text.chars().any(syntax::is_forbidden) {
+    if syntax::has_forbidden(&text) {
         return Err(Rule::Control);
     }
     if field.kind == FieldKind::Date {
         return syntax::day(&text).map(|day| day.to_string()).ok_or(Rule::Date);
     }
     if field.kind == FieldKind::Code {
-        return if field.codes.contains(&text) { Ok(text) } else { Err(Rule::CodeList) };
+        let known = field.codes.iter().any(|code| *code == text);
+        return if known { Ok(text.into_owned()) } else { Err(Rule::CodeList) };
     }
-    if text.chars().count() > field.max {
+    if syntax::is_longer(&text, field.max) {
         return Err(Rule::TooLong { max: field.max });
     }
     match field.kind {
         FieldKind::Integer if !syntax::is_integer(&text) => Err(Rule::Integer),
         FieldKind::Decimal if !syntax::is_decimal(&text) => Err(Rule::Decimal),
         FieldKind::Amount if !syntax::is_amount(&text) => Err(Rule::Amount),
-        _ => Ok(text),
+        _ => Ok(text.into_owned()),
     }
 }
 

@@ -1,14 +1,43 @@
 //! The syntax of single values: text, days, numbers, pictures.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::time::Day;
 
 /// Trims white space and normalises to NFC (RFC 8785 leaves normalisation to the application).
 pub fn clean(text: &str) -> String {
-    text.trim().nfc().collect()
+    cleaned(text).into_owned()
+}
+
+/// [`clean`], which leaves most texts as they are.
+pub fn cleaned(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if text.chars().all(is_plain) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        text.into()
+    } else {
+        text.nfc().collect::<String>().into()
+    }
+}
+
+/// The characters that nearly all texts are made of: allowed, and left by NFC as they are whatever
+/// stands beside them (UAX #15, 9: combining class 0 and `NFC_Quick_Check=Yes`).
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{4e00}'..='\u{9fff}' | '\u{3001}'..='\u{3020}' | '\u{ff01}'..='\u{ff5e}')
+}
+
+/// Whether there is a character that must not stand in a value ([`is_forbidden`]).
+pub fn has_forbidden(text: &str) -> bool {
+    text.chars().any(|c| !is_plain(c) && is_forbidden(c))
+}
+
+/// Whether the text has more than `max` characters.
+pub fn is_longer(text: &str, max: usize) -> bool {
+    // No text has more characters than bytes.
+    text.len() > max && text.chars().count() > max
 }
 
 /// A character that must not stand in a value: controls, line and paragraph separators, and the
@@ -20,12 +49,10 @@ pub fn is_forbidden(c: char) -> bool {
 
 /// `YYYY-MM-DD`, or `YYYYMMDD` as some systems export it.
 pub fn day(text: &str) -> Option<Day> {
-    if text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()) {
-        let (year, rest) = text.split_at_checked(4)?;
-        let (month, day) = rest.split_at_checked(2)?;
-        return Day::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    match <[u8; 8]>::try_from(text.as_bytes()) {
+        Ok(digits) => Day::from_digits(digits),
+        Err(_) => Day::parse(text),
     }
-    Day::parse(text)
 }
 
 /// Whether an expiry means "long-term": deployed systems write 长期 or one of two far days.
@@ -122,7 +149,28 @@ mod tests {
     #[test]
     fn text_is_normalised() {
         assert_eq!(clean("\u{3000}e\u{301}津 "), "é津");
-        assert!("津\u{202e}".chars().any(is_forbidden));
+        assert!(has_forbidden("津\u{202e}"));
+    }
+
+    #[test]
+    fn plain_characters_are_allowed_and_inert_under_nfc() {
+        for c in ('\0'..=char::MAX).filter(|c| is_plain(*c)) {
+            assert!(!is_forbidden(c), "{c:?}");
+            assert_eq!(is_nfc_quick(std::iter::once(c)), IsNormalized::Yes, "{c:?}");
+            assert_eq!(unicode_normalization::char::canonical_combining_class(c), 0, "{c:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_cleaned_is_trimmed_nfc(text in "[ a-zé\u{300}-\u{304}\u{1100}-\u{1112}\u{1161}-\u{1175}가津豈\u{3000}]{0,8}") {
+            let nfc: String = text.trim().nfc().collect();
+            proptest::prop_assert_eq!(&*cleaned(&text), &nfc);
+            proptest::prop_assert_eq!(has_forbidden(&text), text.chars().any(is_forbidden));
+            for max in 0..9 {
+                proptest::prop_assert_eq!(is_longer(&text, max), text.chars().count() > max);
+            }
+        }
     }
 
     #[test]

@@ -52,9 +52,14 @@ impl UsccError {
 impl Uscc {
     /// Checks length, alphabet, area digits and both check characters. Lower case is refused.
     pub fn parse(text: &str) -> Result<Self, UsccError> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    /// [`Self::parse`] without its result.
+    pub(super) fn check(text: &str) -> Result<(), UsccError> {
         let bytes: [u8; 18] =
             text.as_bytes().try_into().map_err(|_| UsccError::Length { found: text.chars().count() })?;
-        if let Some(at) = bytes.iter().position(|b| !ALPHABET.contains(b)) {
+        if let Some(at) = bytes.iter().position(|b| value(*b).is_none()) {
             return Err(UsccError::Charset { position: at + 1 });
         }
         let (body, last) = (bytes.get(..17).unwrap_or_default(), bytes.get(17).copied().unwrap_or_default());
@@ -70,7 +75,7 @@ impl Uscc {
         if computed != found {
             return Err(UsccError::Check { computed, found });
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     /// Builds a code from registrar and category (2), area (6 digits) and organisation body (8),
@@ -92,11 +97,23 @@ impl Uscc {
     }
 }
 
+/// The place of a character in [`ALPHABET`].
+fn value(character: u8) -> Option<u32> {
+    let (first, place) = match character {
+        b'0'..=b'9' => (b'0', 0),
+        b'A'..=b'H' => (b'A', 10),
+        b'J'..=b'N' => (b'J', 18),
+        b'P'..=b'R' => (b'P', 23),
+        b'T'..=b'U' => (b'T', 26),
+        b'W'..=b'Y' => (b'W', 28),
+        _ => return None,
+    };
+    Some(u32::from(character - first) + place)
+}
+
 /// Check character over the first 17 characters. Characters outside the alphabet count as 0.
 fn check(body: &[u8]) -> char {
-    let value =
-        |b: &u8| ALPHABET.iter().position(|a| a == b).and_then(|v| u32::try_from(v).ok()).unwrap_or(0);
-    let sum: u32 = body.iter().zip(WEIGHTS).map(|(b, w)| value(b) * w).sum();
+    let sum: u32 = body.iter().zip(WEIGHTS).map(|(b, w)| value(*b).unwrap_or(0) * w).sum();
     let at = (31 - sum % 31) % 31;
     usize::try_from(at).ok().and_then(|at| ALPHABET.get(at)).map_or('0', |b| char::from(*b))
 }
@@ -175,6 +192,14 @@ mod tests {
         assert_eq!(Uscc::parse("1110000000001333").map_err(|e| e.rule()), Err("uscc.length"));
         assert_eq!(Uscc::parse("91350100M000100X43").map_err(|e| e.rule()), Err("uscc.organisationCheck"));
         assert_eq!(Uscc::parse("九九九").map_err(|e| e.rule()), Err("uscc.length"));
+    }
+
+    #[test]
+    fn the_alphabet_has_no_gaps_but_its_own() {
+        for byte in 0..=255 {
+            let place = ALPHABET.iter().position(|b| *b == byte);
+            assert_eq!(value(byte), place.map(|at| at as u32));
+        }
     }
 
     proptest! {

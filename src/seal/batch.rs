@@ -175,13 +175,10 @@ impl SealedBatch {
             return Err(SealError::LeafChanged);
         }
         let path = merkle::inclusion_path(&hash, &self.leaves, index as u64).ok_or(SealError::LeafChanged)?;
-        let values = record.disclosed();
-        let mut disclosures = Vec::new();
-        for name in kind.disclosure_names().filter(|name| show(name)) {
-            if let Some(value) = values.get(name) {
-                disclosures.push(disclosure::encode(&salt_key.salt(batch, &payload.id, name), name, value)?);
-            }
-        }
+        let salts = salt_key.salts(batch, &payload.id);
+        let shown = kind.disclosure_names().filter(|name| show(name));
+        let encode = |name| Some(disclosure::encode(&salts.salt(name), name, &*record.value(name)?));
+        let mut disclosures: Vec<String> = shown.filter_map(encode).collect();
         disclosures.sort_unstable();
         let proof = Proof {
             manifest: self.manifest.to_string(),

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Serialize};
 
-use super::{SealError, canonical};
-use crate::crypto::{Secret, Suite, hmac_sha256};
+use super::jcs;
+use crate::crypto::{Hmac, Secret, Suite};
 use crate::licence::FieldValue;
 use crate::seal::manifest::BatchId;
 
@@ -40,25 +40,29 @@ impl SaltKey {
         Self { id, secret }
     }
 
+    /// The salts of one licence of a batch.
+    pub fn salts(&self, batch: &BatchId, identifier: &str) -> Salts {
+        let batch = batch.to_string();
+        let parts = [batch.as_bytes(), b"\0", identifier.as_bytes(), b"\0"];
+        Salts(Hmac::new(self.secret.expose(), &parts))
+    }
+}
+
+/// The salts of one licence. The code has taken up batch id ‖ 0 ‖ identifier ‖ 0.
+pub struct Salts(Hmac);
+
+impl Salts {
     /// base64url of the first 16 bytes of HMAC-SHA-256(key, batch id ‖ 0 ‖ identifier ‖ 0 ‖ name).
-    pub fn salt(&self, batch: &BatchId, identifier: &str, name: &str) -> String {
-        let mac = self.mac(batch, identifier, name, &[]);
+    pub fn salt(&self, name: &str) -> String {
+        let mac = self.0.finish(&[name.as_bytes()]);
         B64.encode(mac.first_chunk::<SALT_LEN>().map_or(&[][..], |salt| salt.as_slice()))
     }
 
     /// The digest that stands where a field is absent. Its preimage is 32 keyed bytes, so it cannot
     /// be told from the digest of a disclosure.
-    pub fn decoy(&self, suite: Suite, batch: &BatchId, identifier: &str, name: &str) -> String {
-        let mac = self.mac(batch, identifier, name, &[b"\0decoy"]);
+    pub fn decoy(&self, suite: Suite, name: &str) -> String {
+        let mac = self.0.finish(&[name.as_bytes(), b"\0decoy"]);
         digest(suite, &B64.encode(mac))
-    }
-
-    fn mac(&self, batch: &BatchId, identifier: &str, name: &str, more: &[&[u8]]) -> [u8; 32] {
-        let batch = batch.to_string();
-        let mut parts: Vec<&[u8]> =
-            vec![batch.as_bytes(), b"\0", identifier.as_bytes(), b"\0", name.as_bytes()];
-        parts.extend_from_slice(more);
-        hmac_sha256(self.secret.expose(), &parts)
     }
 }
 
@@ -70,8 +74,24 @@ pub struct Disclosure {
 }
 
 /// base64url of the JCS bytes of `[salt, name, value]`.
-pub fn encode(salt: &str, name: &str, value: &FieldValue) -> Result<String, SealError> {
-    Ok(B64.encode(canonical(&(salt, name, value))?))
+pub fn encode(salt: &str, name: &str, value: &FieldValue) -> String {
+    B64.encode(json(salt, name, value))
+}
+
+fn json(salt: &str, name: &str, value: &FieldValue) -> Vec<u8> {
+    let length: usize = value.texts().iter().map(|text| text.len() + 3).sum();
+    let mut out = Vec::with_capacity(salt.len() + name.len() + length + 16);
+    out.push(b'[');
+    jcs::text(&mut out, salt);
+    out.push(b',');
+    jcs::text(&mut out, name);
+    out.push(b',');
+    match value {
+        FieldValue::Text(text) => jcs::text(&mut out, text),
+        FieldValue::List(list) => jcs::texts(&mut out, list),
+    }
+    out.push(b']');
+    out
 }
 
 /// base64url of H(disclosure), over the characters of the disclosure (RFC 9901 4.2.3).
@@ -87,7 +107,7 @@ pub fn decode(disclosure: &str) -> Result<Disclosure, &'static str> {
     if B64.decode(&salt).map_or(0, |salt| salt.len()) != SALT_LEN {
         return Err("the salt is not 16 bytes");
     }
-    if canonical(&(&salt, &name, &value)).ok().as_deref() != Some(&bytes) {
+    if json(&salt, &name, &value) != bytes {
         return Err("not canonical (RFC 8785)");
     }
     Ok(Disclosure { name, value })
@@ -106,8 +126,10 @@ mod tests {
         for value in
             [FieldValue::Text("张三 \"\\\u{7}".into()), FieldValue::List(vec!["一".into(), String::new()])]
         {
-            let text =
-                encode(&key().salt(&BatchId::from_bytes([1; 16]), "id", "name"), "name", &value).unwrap();
+            let salt = key().salts(&BatchId::from_bytes([1; 16]), "id").salt("name");
+            let text = encode(&salt, "name", &value);
+            let canonical = super::super::canonical(&(&salt, "name", &value)).unwrap();
+            assert_eq!(text, B64.encode(canonical));
             assert_eq!(decode(&text), Ok(Disclosure { name: "name".into(), value }));
         }
     }
@@ -130,12 +152,12 @@ mod tests {
     #[test]
     fn salts_differ_by_batch_licence_and_name() {
         let (key, batch) = (key(), BatchId::from_bytes([1; 16]));
-        let salt = key.salt(&batch, "id", "name");
+        let salt = key.salts(&batch, "id").salt("name");
         assert_eq!(salt.len(), 22);
         for other in [
-            key.salt(&BatchId::from_bytes([2; 16]), "id", "name"),
-            key.salt(&batch, "ie", "name"),
-            key.salt(&batch, "id", "nama"),
+            key.salts(&BatchId::from_bytes([2; 16]), "id").salt("name"),
+            key.salts(&batch, "ie").salt("name"),
+            key.salts(&batch, "id").salt("nama"),
         ] {
             assert_ne!(salt, other);
         }

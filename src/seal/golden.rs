@@ -137,15 +137,15 @@ fn made(city: &City) -> Files {
         let batch_id = &sealed.manifest.batch;
         let payload = Payload::of(record, kind, &sealed.schema, batch_id, &city.salt_key, suite).unwrap();
         put(&format!("licence-{index}.payload.json"), canonical(&payload).unwrap());
+        let salts = city.salt_key.salts(batch_id, &id);
         let (mut shown, mut decoys) = (String::new(), String::new());
         for name in kind.disclosure_names() {
             match record.disclosed().get(name) {
                 Some(value) => {
-                    let text =
-                        disclosure::encode(&city.salt_key.salt(batch_id, &id, name), name, value).unwrap();
+                    let text = disclosure::encode(&salts.salt(name), name, value);
                     shown += &format!("{name}\t{text}\t{}\n", disclosure::digest(suite, &text));
                 }
-                None => decoys += &format!("{name}\t{}\n", city.salt_key.decoy(suite, batch_id, &id, name)),
+                None => decoys += &format!("{name}\t{}\n", salts.decoy(suite, name)),
             }
         }
         put(&format!("licence-{index}.disclosures.txt"), shown.into_bytes());

@@ -23,6 +23,7 @@ pub mod disclosure;
 #[cfg(test)]
 mod golden;
 pub mod issuers;
+mod jcs;
 pub mod manifest;
 pub mod payload;
 pub mod report;

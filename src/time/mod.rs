@@ -107,10 +107,17 @@ pub struct Day(Date);
 impl Day {
     /// Parses exactly `YYYY-MM-DD` and only days that exist.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 10 || !text.is_ascii() {
-            return None;
-        }
-        Date::parse(text, &format_description!("[year]-[month]-[day]")).ok().map(Self)
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
+        Self::from_digits([y1, y2, y3, y4, m1, m2, d1, d2])
+    }
+
+    /// From the eight digits of `YYYYMMDD`, and only days that exist.
+    pub fn from_digits(digits: [u8; 8]) -> Option<Self> {
+        let number = digits.iter().try_fold(0_i32, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i32::from(digit - b'0'))
+        })?;
+        let part = |number: i32| u8::try_from(number % 100).ok();
+        Self::from_ymd(number / 10_000, part(number / 100)?, part(number)?)
     }
 
     pub fn from_ymd(year: i32, month: u8, day: u8) -> Option<Self> {
@@ -149,8 +156,9 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.format(&format_description!("[year]-[month]-[day]"));
-        f.write_str(&text.unwrap_or_default())
+        let (year, month, day) = self.0.to_calendar_date();
+        let width = if year < 0 { 5 } else { 4 };
+        write!(f, "{year:0width$}-{:02}-{day:02}", u8::from(month))
     }
 }
 
@@ -240,6 +248,23 @@ mod tests {
             assert_eq!(Day::parse(bad), None, "{bad}");
         }
         assert_eq!(Day::parse("2024-02-29").unwrap().plus_years(1).to_string(), "2025-02-28");
+    }
+
+    #[test]
+    fn days_are_read_and_written_as_the_calendar_crate_does() {
+        let format = format_description!("[year]-[month]-[day]");
+        let first = Day::from_ymd(-1, 12, 25).unwrap();
+        for days in (0..800_000).step_by(97).chain(0..800) {
+            let day = first.plus_days(days);
+            let text = day.to_string();
+            assert_eq!(text, day.0.format(&format).unwrap());
+            assert_eq!(Day::parse(&text), (day.year() >= 0).then_some(day), "{text}");
+        }
+        for text in
+            ["+202-01-01", "-001-01-01", "0000-01-01", "0000-00-10", "2026-11-31", "2026/11/30", "2026-1a-30"]
+        {
+            assert_eq!(Day::parse(text), Date::parse(text, &format).ok().map(Day), "{text}");
+        }
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! Reads the members of one record, noting every fault on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
-use super::super::catalogue::{Catalogue, LicenceType};
+use super::super::catalogue::{COMMON_NAMES, Catalogue, LicenceType};
 use super::super::holder::{Holder, HolderCodeType, MAX_NAME};
 use super::super::identifier::{Identifier, TypeCode};
 use super::super::status::State;
+use super::super::strict_json::{Json, Members};
 use super::super::syntax;
 use super::super::uscc::Uscc;
 use super::{
-    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, OTHER_COMMON, PLAIN_NAMES, Record,
-    RecordError, Rule, check_field, shown,
+    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, PLAIN_NAMES, Record, RecordError, Rule,
+    check_field, shown,
 };
 use crate::time::Day;
 
@@ -29,8 +29,12 @@ impl Problems {
         result.map_err(|rule| self.add(field, rule)).ok()
     }
 
-    pub(super) fn read(mut self, value: &Value, catalogue: &Catalogue) -> Result<Record, Vec<RecordError>> {
-        let Value::Object(members) = value else {
+    pub(super) fn read(
+        mut self,
+        value: &Json<'_>,
+        catalogue: &Catalogue,
+    ) -> Result<Record, Vec<RecordError>> {
+        let Json::Object(members) = value else {
             self.add("", Rule::NotAnObject);
             return Err(self.0);
         };
@@ -41,9 +45,8 @@ impl Problems {
         }
     }
 
-    fn record(&mut self, members: &Map<String, Value>, catalogue: &Catalogue) -> Option<Record> {
-        let known =
-            |name: &str| PLAIN_NAMES.iter().chain(&HOLDER_NAMES).chain(&OTHER_COMMON).any(|n| *n == name);
+    fn record(&mut self, members: &Members<'_>, catalogue: &Catalogue) -> Option<Record> {
+        let known = |name: &str| PLAIN_NAMES.iter().chain(&COMMON_NAMES).any(|n| *n == name);
         for name in members.keys().filter(|name| !known(name)) {
             self.add(&shown(name), Rule::Unknown);
         }
@@ -55,11 +58,11 @@ impl Problems {
         let issuer_code = self.required(members, "certificateIssuingAuthorityCode", usize::MAX, |text| {
             Uscc::parse(&text).map_err(Rule::Issuer)
         });
-        let number = self.required(members, "certificateNumber", MAX_NUMBER, Ok);
-        let issuer_name = self.required(members, "certificateIssuingAuthorityName", MAX_AUTHORITY, Ok);
+        let number = self.required(members, "certificateNumber", MAX_NUMBER, owned);
+        let issuer_name = self.required(members, "certificateIssuingAuthorityName", MAX_AUTHORITY, owned);
         let area_code = self.required(members, "certificateAreaCode", usize::MAX, |text| {
             let fits = (6..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-            if fits { Ok(text) } else { Err(Rule::Area) }
+            if fits { owned(text) } else { Err(Rule::Area) }
         });
         let holders = self.holders(members, licence_type);
         let issued = self.required(members, "certificateIssuedDate", usize::MAX, day);
@@ -81,13 +84,13 @@ impl Problems {
             if let Err(broken) = id.check_strict(codes) {
                 self.add("certificateIdentifier", Rule::Identifier(broken));
             }
-            if licence_type.is_some_and(|t| t.code != id.type_code()) {
+            if licence_type.is_some_and(|t| t.code.as_str() != id.type_text()) {
                 self.add("certificateTypeCode", Rule::IdentifierType);
             }
             if issuer_code.as_ref().is_some_and(|code| code.as_str() != id.issuer()) {
                 self.add("certificateIssuingAuthorityCode", Rule::IdentifierIssuer);
             }
-            let other = |old: &Identifier| old != id && old.type_code() == id.type_code();
+            let other = |old: &Identifier| old != id && old.type_text() == id.type_text();
             if supersedes.iter().flatten().any(|old| !other(old)) {
                 self.add("supersedes", Rule::Supersedes);
             }
@@ -118,7 +121,7 @@ impl Problems {
 
     fn licence_type<'c>(
         &mut self,
-        members: &Map<String, Value>,
+        members: &Members<'_>,
         catalogue: &'c Catalogue,
     ) -> Option<&'c LicenceType> {
         self.required(members, "certificateTypeCode", usize::MAX, |text| {
@@ -128,15 +131,15 @@ impl Problems {
     }
 
     /// A cleaned text, or `None` where it is absent or empty.
-    fn text(value: Option<&Value>, max: usize) -> Result<Option<String>, Rule> {
+    fn text<'v>(value: Option<&'v Json<'_>>, max: usize) -> Result<Option<Cow<'v, str>>, Rule> {
         match value {
             None => Ok(None),
-            Some(Value::String(text)) => {
-                let text = syntax::clean(text);
-                if text.chars().any(syntax::is_forbidden) {
+            Some(Json::Text(text)) => {
+                let text = syntax::cleaned(text);
+                if syntax::has_forbidden(&text) {
                     return Err(Rule::Control);
                 }
-                if text.chars().count() > max {
+                if syntax::is_longer(&text, max) {
                     return Err(Rule::TooLong { max });
                 }
                 Ok(Some(text).filter(|t| !t.is_empty()))
@@ -147,10 +150,10 @@ impl Problems {
 
     fn required<T>(
         &mut self,
-        members: &Map<String, Value>,
+        members: &Members<'_>,
         name: &str,
         max: usize,
-        parse: impl FnOnce(String) -> Result<T, Rule>,
+        parse: impl FnOnce(Cow<'_, str>) -> Result<T, Rule>,
     ) -> Option<T> {
         let parsed = Self::text(members.get(name), max).and_then(|t| t.ok_or(Rule::Missing)).and_then(parse);
         self.keep(name, parsed)
@@ -159,28 +162,24 @@ impl Problems {
     /// The outer `None` is a fault, the inner one an absent value.
     fn optional<T>(
         &mut self,
-        members: &Map<String, Value>,
+        members: &Members<'_>,
         name: &str,
         max: usize,
-        parse: impl FnOnce(String) -> Result<T, Rule>,
+        parse: impl FnOnce(Cow<'_, str>) -> Result<T, Rule>,
     ) -> Option<Option<T>> {
         let parsed = Self::text(members.get(name), max).and_then(|t| t.map(parse).transpose());
         self.keep(name, parsed)
     }
 
-    fn holders(
-        &mut self,
-        members: &Map<String, Value>,
-        licence_type: Option<&LicenceType>,
-    ) -> Option<Vec<Holder>> {
+    fn holders(&mut self, members: &Members<'_>, licence_type: Option<&LicenceType>) -> Option<Vec<Holder>> {
         let [name, code, code_type] = HOLDER_NAMES.map(|name| {
             let texts = match members.get(name) {
-                Some(Value::Array(items)) if items.len() > MAX_HOLDERS => Err(Rule::HolderCount),
-                Some(Value::Array(items)) if !items.is_empty() => items
+                Some(Json::List(items)) if items.len() > MAX_HOLDERS => Err(Rule::HolderCount),
+                Some(Json::List(items)) if !items.is_empty() => items
                     .iter()
                     .map(|item| Self::text(Some(item), MAX_NAME)?.ok_or(Rule::Missing))
-                    .collect::<Result<Vec<String>, Rule>>(),
-                Some(Value::Array(_)) => Err(Rule::Missing),
+                    .collect::<Result<Vec<_>, Rule>>(),
+                Some(Json::List(_)) => Err(Rule::Missing),
                 one => Self::text(one, MAX_NAME).and_then(|t| Ok(vec![t.ok_or(Rule::Missing)?])),
             };
             self.keep(name, texts)
@@ -209,13 +208,13 @@ impl Problems {
 
     fn fields(
         &mut self,
-        members: &Map<String, Value>,
+        members: &Members<'_>,
         licence_type: Option<&LicenceType>,
     ) -> Option<BTreeMap<String, FieldValue>> {
-        let empty = Map::new();
+        let empty = Members::new();
         let given = match members.get("fields") {
             None => &empty,
-            Some(Value::Object(given)) => given,
+            Some(Json::Object(given)) => given,
             Some(_) => {
                 self.add("fields", Rule::Kind);
                 return None;
@@ -227,19 +226,25 @@ impl Problems {
         }
         let mut fields = BTreeMap::new();
         for field in &licence_type.fields {
-            let value = given.get(&field.name).map_or(Ok(None), |value| check_field(field, value));
+            let value = given.get(field.name.as_str()).map_or(Ok(None), |value| check_field(field, value));
             let value = match value {
                 Ok(None) if field.required => Err(Rule::Missing),
                 other => other,
             };
-            if let Some(Some(value)) = self.keep(&format!("fields.{}", field.name), value) {
-                fields.insert(field.name.clone(), value);
+            match value {
+                Ok(None) => {}
+                Ok(Some(value)) => drop(fields.insert(field.name.clone(), value)),
+                Err(rule) => self.add(&format!("fields.{}", field.name), rule),
             }
         }
         Some(fields)
     }
 }
 
-fn day(text: String) -> Result<Day, Rule> {
+fn owned(text: Cow<'_, str>) -> Result<String, Rule> {
+    Ok(text.into_owned())
+}
+
+fn day(text: Cow<'_, str>) -> Result<Day, Rule> {
     syntax::day(&text).ok_or(Rule::Date)
 }
