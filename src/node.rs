@@ -18,8 +18,8 @@ use crate::accesslog::{Access, AccessLog, LogSettings, Outcome, VerifierKey};
 use crate::api::{self, settings::ListenSettings, tls};
 use crate::config::Layers;
 use crate::crypto::{
-    Ed25519Signer, KeySource, PassphraseSource, Random, Secret, Signer, Suite, open_signer, pem_decode,
-    read_key_pem,
+    Ed25519Signer, KeySource, MasterKeySource, Random, Secret, SecretSource, Signer, Suite, open_signer,
+    pem_decode, read_key_pem,
 };
 use crate::durable::{DirLock, RealDisk};
 use crate::evidence::Directory;
@@ -82,10 +82,11 @@ pub struct Files {
     pub node_key: KeySource,
     /// Ed25519 key of the log's checkpoints.
     pub log_key: PathBuf,
-    /// 64 hexadecimal digits; everything at rest is under it.
-    pub master_key: PathBuf,
+    /// A file, `env:NAME` or `command:PROGRAM ARGUMENT…`: 64 hexadecimal digits. Everything at rest is
+    /// under it.
+    pub master_key: MasterKeySource,
     /// Passphrase of the key files that are encrypted.
-    pub key_passphrase: Option<PassphraseSource>,
+    pub key_passphrase: Option<SecretSource>,
     /// `<issuer code>/{seal.esl, certificate.pem, key.pem}`, and `attestation/` and `node/`
     /// likewise. In place of `key.pem` there may be `key.uri`, a `pkcs11:` URI.
     pub seals: PathBuf,
@@ -116,7 +117,7 @@ impl Default for Files {
             node_certificate: "certs/node.pem".into(),
             node_key: KeySource::File("keys/node.key.pem".into()),
             log_key: "keys/log.key.pem".into(),
-            master_key: "keys/master.key".into(),
+            master_key: MasterKeySource::file("keys/master.key"),
             key_passphrase: None,
             seals: "seals".into(),
             trust: "trust".into(),
@@ -153,7 +154,6 @@ impl NodeSettings {
             &mut files.client_crls,
             &mut files.node_certificate,
             &mut files.log_key,
-            &mut files.master_key,
             &mut files.seals,
             &mut files.trust,
             &mut files.directories,
@@ -161,6 +161,7 @@ impl NodeSettings {
             *path = base.join(&path);
         }
         files.node_key = files.node_key.clone().under(&base);
+        files.master_key = files.master_key.clone().under(&base);
         files.key_passphrase = files.key_passphrase.take().map(|source| source.under(&base));
         for peer in &mut settings.peers {
             peer.anchors = base.join(&peer.anchors);
@@ -179,10 +180,7 @@ impl NodeSettings {
 
     /// The master key.
     pub fn master_key(&self) -> Result<Secret, Error> {
-        let path = &self.files.master_key;
-        let text = std::fs::read_to_string(path).map_err(|why| at(path, why))?;
-        let bytes = hex::decode(text.trim()).map_err(|_| at(path, "not 64 hexadecimal digits"))?;
-        Secret::from_slice(&bytes).ok_or_else(|| at(path, "not 64 hexadecimal digits"))
+        self.files.master_key.read().map_err(|why| format!("files.master_key: {why}").into())
     }
 
     /// The public key of the log's checkpoints.

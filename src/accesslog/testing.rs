@@ -30,8 +30,16 @@ impl Bench {
 
     /// The same machine after power was lost.
     pub fn after_crash(&self, torn: usize) -> Self {
-        let seed = format!("{} again", self.seed);
-        Self { disk: self.disk.crash(torn), clock: Arc::clone(&self.clock), seed }
+        self.on(self.disk.crash(torn))
+    }
+
+    /// The same, where the medium took what was not fsynced in an order of its own.
+    pub fn after_reordering(&self, seed: u64) -> Self {
+        self.on(self.disk.crash_reordered(seed))
+    }
+
+    fn on(&self, disk: FaultDisk) -> Self {
+        Self { disk, clock: Arc::clone(&self.clock), seed: format!("{} again", self.seed) }
     }
 
     pub fn open(&self) -> Result<AccessLog, LogError> {

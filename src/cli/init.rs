@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::setup::{City, Configuration, Listen};
-use crate::crypto::{PassphraseSource, Suite, SystemRandom};
+use crate::crypto::{SecretSource, Suite, SystemRandom};
 use crate::licence::Region;
 use crate::node::Error;
 use crate::rules::Role;
@@ -29,8 +29,8 @@ pub struct InitArgs {
     #[arg(long, default_value = "127.0.0.1:8443")]
     listen: String,
     /// Encrypt all key files under this passphrase: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
-    key_passphrase: Option<PassphraseSource>,
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    key_passphrase: Option<SecretSource>,
 }
 
 pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -41,7 +41,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Some(source) => Some(source.clone().under(&std::env::current_dir()?)),
         None => None,
     };
-    let passphrase = source.as_ref().map(PassphraseSource::read).transpose()?;
+    let passphrase = source.as_ref().map(SecretSource::passphrase).transpose()?;
     let city = City::create_under(region, &args.dir, args.suite, passphrase, SystemClock.now(), &random)?;
     let operator = city.client("operator", "operator", &random)?;
     let auditor = city.client("auditor", "auditor", &random)?;

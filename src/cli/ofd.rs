@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::day;
 use super::setup::certificate_of;
-use crate::crypto::{KeySource, PassphraseSource, open_signer};
+use crate::crypto::{KeySource, SecretSource, open_signer};
 use crate::licence::{Catalogue, LicenceType};
 use crate::node::Error;
 use crate::ofd::{Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign};
@@ -97,8 +97,8 @@ struct SignerArgs {
     #[arg(long, value_name = "KEY", value_parser = super::Unechoed::<KeySource>::new())]
     key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
-    passphrase: Option<PassphraseSource>,
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    passphrase: Option<SecretSource>,
     /// OFD file to write; a file that is there is not overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,

@@ -101,7 +101,10 @@ pub fn config(command: &ConfigCommand, out: &mut dyn Write) -> Result<ExitCode, 
             writeln!(out, "{}: ok, region {}", file.config.display(), settings.region)?;
         }
         ConfigCommand::Explain { file, json } => {
-            let values = Layers::new::<NodeSettings>(&file.config)?.explain()?;
+            let layers = Layers::new::<NodeSettings>(&file.config)?;
+            // A secret that stands where its source belongs is refused here, and so never shown.
+            layers.read::<NodeSettings>()?;
+            let values = layers.explain()?;
             if *json {
                 serde_json::to_writer_pretty(&mut *out, &values)?;
                 writeln!(out)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::crypto::{PassphraseSource, SystemRandom, read_key_pem};
+use crate::crypto::{SecretSource, SystemRandom, read_key_pem};
 use crate::evidence::Receipt;
 use crate::node::Error;
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
@@ -34,8 +34,8 @@ pub struct Connection {
     #[arg(long)]
     pub key: PathBuf,
     /// Where the passphrase of an encrypted key is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<PassphraseSource>::new())]
-    pub key_passphrase: Option<PassphraseSource>,
+    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    pub key_passphrase: Option<SecretSource>,
     /// Our registration id
     #[arg(long)]
     pub id: String,

@@ -15,7 +15,7 @@ use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Passphrase, PassphraseSource, Random, pem_decode, pem_encode};
+use super::{CryptoError, Passphrase, Random, SecretSource, pem_decode, pem_encode};
 
 /// Largest key file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -33,7 +33,7 @@ const PLAIN: &str = "PRIVATE KEY";
 /// plain PEM block of PKCS#8. `passphrase` is fetched only if the file is encrypted.
 pub fn read_key_pem(
     path: &Path,
-    passphrase: Option<&PassphraseSource>,
+    passphrase: Option<&SecretSource>,
 ) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let told = |why: std::io::Error| CryptoError::KeyFile(why.to_string());
     let file = std::fs::File::open(path).map_err(told)?;
@@ -47,7 +47,7 @@ pub fn read_key_pem(
         return Ok(pem);
     }
     let source = passphrase.ok_or(CryptoError::PassphraseNeeded)?;
-    let der = decrypt(&pem_decode(ENCRYPTED, &pem)?, source.read()?.expose())?;
+    let der = decrypt(&pem_decode(ENCRYPTED, &pem)?, source.passphrase()?.expose())?;
     let plain = Zeroizing::new(pem_encode(PLAIN, der.as_bytes())?);
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
 }
@@ -153,8 +153,8 @@ mod tests {
             path
         }
 
-        fn passphrase(&self, text: &str) -> PassphraseSource {
-            PassphraseSource::File(self.put("passphrase", text))
+        fn passphrase(&self, text: &str) -> SecretSource {
+            SecretSource::File(self.put("passphrase", text))
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let folder = Folder(tempfile::tempdir().unwrap());
         let source = folder.passphrase("geheim\n");
         let (random, der) = (SeededRandom::new("encrypt"), new_key(Suite::Sm2Sm3));
-        let pem = || encrypt_key_pem(&der, &source.read().unwrap(), &random).unwrap();
+        let pem = || encrypt_key_pem(&der, &source.passphrase().unwrap(), &random).unwrap();
         let (one, two) = (pem(), pem());
         assert!(one != two && one.contains(ENCRYPTED));
         let key = PrivateKey::read(&folder.put("k.pem", &one), Some(&source)).unwrap();

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::{CryptoError, PassphraseSource, PrivateKey, Signer, TokenSigner, TokenUri};
+use super::secret_source::as_text;
+use super::{CryptoError, PrivateKey, SecretSource, Signer, TokenSigner, TokenUri};
 
 /// A path, or a `pkcs11:` URI.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeySource {
     /// PKCS#8 in PEM, plain or encrypted.
     File(PathBuf),
     Token(TokenUri),
 }
+
+as_text!(KeySource);
 
 impl KeySource {
     /// Relative files are meant from `base`.
@@ -32,7 +32,7 @@ impl KeySource {
 /// its URI, because a wrong one may lock the token.
 pub fn open_signer(
     source: &KeySource,
-    passphrase: Option<&PassphraseSource>,
+    passphrase: Option<&SecretSource>,
 ) -> Result<Arc<dyn Signer>, CryptoError> {
     Ok(match source {
         KeySource::File(path) => Arc::new(PrivateKey::read(path, passphrase)?),
@@ -54,19 +54,5 @@ impl fmt::Display for KeySource {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Token(uri) => write!(f, "{uri}"),
         }
-    }
-}
-
-impl TryFrom<String> for KeySource {
-    type Error = CryptoError;
-
-    fn try_from(text: String) -> Result<Self, CryptoError> {
-        text.parse()
-    }
-}
-
-impl From<KeySource> for String {
-    fn from(source: KeySource) -> Self {
-        source.to_string()
     }
 }

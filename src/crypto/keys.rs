@@ -13,7 +13,7 @@ use sm2::elliptic_curve::zeroize::Zeroizing;
 use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 
 use super::{
-    CryptoError, Digest, PassphraseSource, Random, SM2_USER_ID, Suite, pem_decode, pem_encode, read_key_pem,
+    CryptoError, Digest, Random, SM2_USER_ID, SecretSource, Suite, pem_decode, pem_encode, read_key_pem,
 };
 
 /// DER of a SubjectPublicKeyInfo up to the 65 bytes of the point, for both curves (RFC 5480; GB/T 35276).
@@ -264,7 +264,7 @@ impl PrivateKey {
     }
 
     /// Reads a PEM file; `passphrase` is needed only if it is encrypted.
-    pub fn read(path: &Path, passphrase: Option<&PassphraseSource>) -> Result<Self, CryptoError> {
+    pub fn read(path: &Path, passphrase: Option<&SecretSource>) -> Result<Self, CryptoError> {
         Self::from_pem(&read_key_pem(path, passphrase)?)
     }
 }

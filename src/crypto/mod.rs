@@ -17,10 +17,11 @@ mod jws;
 mod key_file;
 mod key_source;
 mod keys;
-mod passphrase;
+mod master_key;
 mod pem;
 mod pkcs11;
 mod random;
+mod secret_source;
 mod suite;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,10 +34,11 @@ pub use jws::{Jws, JwsHeader};
 pub use key_file::{encrypt_key_pem, read_key_pem};
 pub use key_source::{KeySource, open_signer};
 pub use keys::{KeyFile, PrivateKey, PublicKey, Signature, Signer};
-pub use passphrase::{Passphrase, PassphraseSource};
+pub use master_key::MasterKeySource;
 pub use pem::{pem_decode, pem_decode_all, pem_encode};
 pub use pkcs11::TokenSigner;
 pub use random::{Random, SeededRandom, SystemRandom};
+pub use secret_source::{Passphrase, SecretSource, command_without_secrets};
 pub use suite::{SM2_USER_ID, Suite};
 pub use token_uri::TokenUri;
 
@@ -76,8 +78,8 @@ pub enum CryptoError {
     PassphraseNeeded,
     #[error("the passphrase does not open the key")]
     PassphraseWrong,
-    #[error("passphrase: {0}")]
-    PassphraseSource(String),
+    #[error("{0}")]
+    SecretSource(String),
     #[error("not a pkcs11: URI of one key (RFC 7512): {0}")]
     TokenUri(&'static str),
     #[error("the PKCS#11 library {0}")]

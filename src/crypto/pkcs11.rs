@@ -191,7 +191,7 @@ fn log_in(module: &Pkcs11, session: &Session, uri: &TokenUri) -> Result<(), Cryp
     let token = module.get_token_info(slot(module, uri)?).map_err(device)?;
     let pin = match &uri.pin {
         Some(source) => {
-            let pin = source.read()?;
+            let pin = source.passphrase()?;
             let text =
                 std::str::from_utf8(pin.expose()).map_err(|_| CryptoError::TokenPin("it is not UTF-8"))?;
             Some(AuthPin::from(text))
@@ -298,7 +298,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::crypto::{PassphraseSource, PrivateKey, SystemRandom};
+    use crate::crypto::{PrivateKey, SecretSource, SystemRandom};
 
     /// Where Debian puts SoftHSM2.
     const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -369,7 +369,7 @@ mod tests {
         let lose = || signer.sessions[0].lock().unwrap().as_ref().unwrap().session.logout().unwrap();
         lose();
         work(9);
-        if let Some(PassphraseSource::File(pin)) = &uri.pin {
+        if let Some(SecretSource::File(pin)) = &uri.pin {
             std::fs::write(pin, "9999").unwrap();
         }
         lose();

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{CryptoError, PassphraseSource};
+use super::{CryptoError, SecretSource};
 
 /// Longest URI, in bytes.
 const MAX_LEN: usize = 4096;
@@ -32,7 +32,7 @@ pub struct TokenUri {
     pub id: Option<Vec<u8>>,
     /// The vendor's library.
     pub module: PathBuf,
-    pub pin: Option<PassphraseSource>,
+    pub pin: Option<SecretSource>,
     /// The vendor's mechanism that signs a 32-byte SM2 digest e = SM3(ZA ‖ M).
     pub sm2_mechanism: Option<u64>,
 }
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(uri.token.as_deref(), Some("City HSM"));
         assert_eq!((uri.object.as_deref(), uri.id.as_deref()), (Some("印"), Some([1, 255].as_slice())));
         assert_eq!(uri.module, Path::new("/usr/lib/hsm.so"));
-        assert_eq!(uri.pin, Some(PassphraseSource::File("/etc/node/pin".into())));
+        assert_eq!(uri.pin, Some(SecretSource::File("/etc/node/pin".into())));
         assert_eq!(uri.sm2_mechanism, Some(0x8000_0101));
         assert_eq!(uri.to_string(), GOOD);
     }

@@ -144,6 +144,15 @@ impl Folder {
         self.path("node.toml")
     }
 
+    /// Sets a key of `[files]` in the configuration.
+    pub fn set_file(&self, name: &str, value: &str) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        let mut table: toml::Table = text.parse().unwrap();
+        let files = table.entry("files").or_insert_with(|| toml::Table::new().into());
+        files.as_table_mut().unwrap().insert(name.to_owned(), value.into());
+        fs::write(self.config(), table.to_string()).unwrap();
+    }
+
     pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }

@@ -143,7 +143,7 @@ fn a_node_whose_keys_are_in_a_token_seals_and_signs() {
         fs::remove_file(seal.join("key.pem")).unwrap();
         fs::write(seal.join("key.uri"), format!("{}\n", token.uri(&label, &pin))).unwrap();
     }
-    set(&folder, "node_key", &token.uri("node", &pin));
+    folder.set_file("node_key", &token.uri("node", &pin));
     fs::write(folder.path("records.jsonl"), json_lines(&records(7, 0..40))).unwrap();
     let config = folder.config();
     let run = |args: &[&str]| token.run(&folder.0, &[args, &["--config", &config]].concat());
@@ -189,24 +189,15 @@ fn a_node_whose_key_files_are_encrypted_serves_with_the_passphrase_only() {
     folder.run(&["verify", "made/seal.esl", "--trust", "trust"]).ok();
 
     let check = || folder.run(&["store", "check", "--config", &folder.config()]);
-    set(&folder, "key_passphrase", "file:../passphrase");
+    folder.set_file("key_passphrase", "file:../passphrase");
     check().ok();
     for (source, word) in [
         ("env:NO_SUCH_PASSPHRASE", "NO_SUCH_PASSPHRASE"),
         ("command:echo wrong", "does not open the key"),
-        ("口令 2468", "never the passphrase itself"),
+        ("口令 2468", "never the secret itself"),
     ] {
-        set(&folder, "key_passphrase", source);
+        folder.set_file("key_passphrase", source);
         let told = check().ended(1);
         assert!(told.contains(word) && !told.contains("2468"), "{told}");
     }
-}
-
-/// Sets a key of `[files]` in the folder's configuration.
-fn set(folder: &Folder, name: &str, value: &str) {
-    let text = fs::read_to_string(folder.config()).unwrap();
-    let mut table: toml::Table = text.parse().unwrap();
-    let files = table.entry("files").or_insert_with(|| toml::Table::new().into());
-    files.as_table_mut().unwrap().insert(name.to_owned(), value.into());
-    fs::write(folder.config(), table.to_string()).unwrap();
 }

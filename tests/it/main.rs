@@ -19,6 +19,7 @@ mod issue_and_status;
 mod keys;
 mod kill;
 mod licence_offline;
+mod master_key;
 mod negative;
 mod node_log;
 mod program;

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{show, write_new};
 use crate::cli::{day, setup::certificate_of};
-use crate::crypto::{KeySource, PassphraseSource, Signature, Signer, Suite, open_signer};
+use crate::crypto::{KeySource, SecretSource, Signature, Signer, Suite, open_signer};
 use crate::node::Error;
 use crate::pki::Certificate;
 use crate::seal::ses::{
@@ -33,8 +33,8 @@ pub struct CreateArgs {
     #[arg(long, value_name = "KEY", value_parser = crate::cli::Unechoed::<KeySource>::new())]
     maker_key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = crate::cli::Unechoed::<PassphraseSource>::new())]
-    maker_passphrase: Option<PassphraseSource>,
+    #[arg(long, value_name = "SOURCE", value_parser = crate::cli::Unechoed::<SecretSource>::new())]
+    maker_passphrase: Option<SecretSource>,
     /// Certificates of those who may sign with the seal, PEM; several times, or several in a file
     #[arg(long, required = true, value_name = "PEM")]
     owner_cert: Vec<PathBuf>,

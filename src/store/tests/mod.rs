@@ -2,6 +2,7 @@
 
 mod changes;
 mod damage;
+mod faults;
 mod model;
 mod recovery;
 
