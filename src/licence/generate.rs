@@ -6,42 +6,52 @@
 //! sex here); organisation codes lie in the block `XN……`; companies are called 示例, authorities
 //! end in （示例）, streets are called 示例, 样本, 演示, 测试.
 //!
-//! Types recur with a skew (identity cards often, artwork registrations seldom), but every run of
-//! 1,000 records from a multiple of 1,000 has all types. A holder has one to five licences, three
-//! on average. Every tenth holder lives in Tianjin whatever the region, and is the same under the
-//! same seed, so that a search across cities finds something in each.
+//! What type a record is of and whose it is stands in [`plan`]: a few types hold most, a holder has
+//! one to five licences and three on average, and the first 1,000 records have all types. Every
+//! tenth holder lives in Tianjin whatever the region, and is the same under the same seed, so that
+//! a search across cities finds something in each.
+//!
+//! From about the 7,000th record on, nearly one in a hundred is a new version of a licence that
+//! stands some 6,000 records earlier: of a common type, since what one person in a million has is
+//! hardly ever renewed in a set. The older one still says that it is valid; the import finds out
+//! that it is superseded. So a part of a set may supersede what is not in that part.
 
-use std::collections::BTreeMap;
+mod dice;
+mod faces;
+mod line;
+mod people;
+mod plan;
 
 use serde::Serialize;
 use thiserror::Error;
 
-use super::catalogue::{Catalogue, Field, FieldKind, HolderKind, LicenceType, Validity};
-use super::citizen::{CitizenError, CitizenNumber};
-use super::holder::{Holder, HolderCodeType, HolderError, PersonKind};
+use self::dice::{Dice, mix};
+use self::faces::{Face, FacePlan, Subject};
+use self::people::{Party, People};
+use self::plan::{BLOCK, Place, Plan};
+use super::catalogue::{Catalogue, HolderKind, LicenceType, Validity};
+use super::citizen::CitizenError;
+use super::holder::{Holder, HolderError};
 use super::identifier::{Identifier, IdentifierError};
 use super::pools::{self, RegionData};
 use super::record::{FieldValue, Record};
 use super::status::State;
-use super::syntax;
 use super::uscc::{Uscc, UsccError};
 use crate::time::{Day, Timestamp};
 
 /// Joins the items of a list in the catalogue's examples.
 pub(super) const EXAMPLE_SEPARATOR: char = '；';
-/// Records after which the order of types repeats.
-const BLOCK: usize = 1_000;
-/// Which of five holders each of fifteen licences goes to: 1, 2, 3, 4 and 5 licences.
-const SHARING: [u64; 15] = [0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4];
-/// 2019-01-01 and 1950-01-01 as Unix seconds.
-const FIRST_ISSUE: i64 = 1_546_300_800;
-const FIRST_BIRTH: i64 = -631_152_000;
-/// Days from 1950-01-01 on which somebody here is born: to the end of 2005.
-const BIRTH_DAYS: u64 = 20_454;
-/// Persons before area codes run out of districts: 16 districts by birth days.
-const PERSONS_A_TIER: u64 = 16 * BIRTH_DAYS;
-/// Tiers apart that a person and the co-holder stand, so that they never meet.
-const CO_HOLDER_TIERS: u64 = 400;
+/// The last day of issue, 2026-05-31, in days since 1970-01-01: a fixed one, so that a set does not
+/// depend on when it is made.
+const LAST_ISSUE: i64 = 20_604;
+/// Days before it that the first licence of a type without a term was issued.
+const LONGEST: i64 = 15 * 365;
+/// Age in days at which a person begins to have licences, if not from birth on, and retires.
+const OF_AGE: i64 = 18 * 365 + 5;
+const RETIRED: i64 = 60 * 365 + 15;
+/// One record of a window may be a new version of one so many windows earlier.
+const WINDOW: u64 = 97;
+const VERSION_LAG: u64 = 64;
 
 /// A region with sample data.
 #[derive(Clone, Copy)]
@@ -64,6 +74,15 @@ impl Region {
 
     pub fn name(self) -> &'static str {
         self.0.name
+    }
+
+    /// An example of Tianjin, moved to the region.
+    fn local(self, example: &str) -> String {
+        let RegionData { name, short_name, letter, .. } = self.0;
+        if self == Self::TIANJIN {
+            return example.to_owned();
+        }
+        example.replace("天津市", name).replace("天津", short_name).replace('津', letter)
     }
 }
 
@@ -106,6 +125,8 @@ pub enum GenerateError {
     Holder(#[from] HolderError),
     #[error(transparent)]
     Identifier(#[from] IdentifierError),
+    #[error("the record cannot be written: {0}")]
+    Line(String),
 }
 
 /// The issuing authorities of a region, in the order of the catalogue's groups.
@@ -125,292 +146,304 @@ pub fn issuers(catalogue: &Catalogue, region: Region) -> Result<Vec<Issuer>, Usc
 pub struct Generator<'c> {
     seed: u64,
     region: Region,
-    slots: Vec<Slot<'c>>,
-    natural_a_block: u64,
-    legal_a_block: u64,
+    /// Begins every serial of the set.
+    serial: String,
+    plan: Plan,
+    people: People,
+    kinds: Vec<Kind<'c>>,
 }
 
-/// A place in the repeating order of types.
+/// A type, and what its licences are made from.
 #[derive(Debug)]
-struct Slot<'c> {
+struct Kind<'c> {
     licence_type: &'c LicenceType,
     issuer: Issuer,
-    person: PersonKind,
-    /// How many slots before this one have a holder of the same kind.
-    rank: u64,
+    numbering: Numbering,
+    age: Age,
+    /// Whether its licences come in new versions.
+    renewed: bool,
+    /// In the order of their names.
+    faces: Vec<FacePlan>,
+}
+
+/// From when on in a holder's life there is a licence of a type.
+#[derive(Clone, Copy, Debug)]
+enum Age {
+    /// Within a month of the birth.
+    AtBirth,
+    /// From the age of 18 on; children have theirs from birth on, organisations from their founding.
+    Grown,
+    Retired,
+}
+
+/// What differs between a licence and its next version.
+struct Draft<'g> {
+    kind: &'g Kind<'g>,
+    party: Party,
+    holders: Vec<Holder>,
+    /// Days since 1970-01-01.
+    issued: i64,
+    identifier: Identifier,
+    number: String,
+    supersedes: Option<Identifier>,
+}
+
+/// A record that borrows what is the same for many.
+#[derive(Debug)]
+struct Made<'g> {
+    kind: &'g Kind<'g>,
+    identifier: Identifier,
+    number: String,
+    holders: Vec<Holder>,
+    area_code: &'static str,
+    issued: Day,
+    valid_until: Option<Day>,
+    state: State,
+    supersedes: Option<Identifier>,
+    /// In the order of their names.
+    faces: Vec<(&'g str, Face<'g>)>,
 }
 
 impl<'c> Generator<'c> {
     pub fn new(catalogue: &'c Catalogue, seed: u64, region: Region) -> Result<Self, GenerateError> {
         let issuers = issuers(catalogue, region)?;
-        let (mut slots, mut natural, mut legal) = (Vec::new(), 0, 0);
-        for (licence_type, turn) in order(catalogue) {
-            let issuer = issuers.iter().find(|i| i.group == licence_type.group);
-            let issuer =
-                issuer.ok_or_else(|| GenerateError::NoIssuer { group: licence_type.group.clone() })?;
-            let person = match licence_type.holder {
-                HolderKind::NaturalPerson => PersonKind::Natural,
-                HolderKind::LegalPerson => PersonKind::Legal,
-                _ if turn % 3 == 2 => PersonKind::Legal,
-                _ => PersonKind::Natural,
-            };
-            let count = if person == PersonKind::Natural { &mut natural } else { &mut legal };
-            slots.push(Slot { licence_type, issuer: issuer.clone(), person, rank: *count });
-            *count += 1;
-        }
-        if slots.is_empty() {
-            return Err(GenerateError::NoTypes);
-        }
-        Ok(Self { seed, region, slots, natural_a_block: natural, legal_a_block: legal })
+        let kinds = catalogue.iter().map(|licence_type| Kind::new(licence_type, &issuers, region));
+        let salt = region.code().bytes().fold(seed, |salt, byte| mix(salt ^ u64::from(byte)));
+        Ok(Self {
+            seed,
+            region,
+            serial: base36(seed),
+            plan: Plan::new(catalogue, salt).ok_or(GenerateError::NoTypes)?,
+            people: People::new(seed),
+            kinds: kinds.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The `n`th record of the set.
     pub fn record(&self, n: u64) -> Result<Record, GenerateError> {
-        let length = u64::try_from(self.slots.len()).unwrap_or(u64::MAX);
-        let at = usize::try_from(n % length).unwrap_or(0);
-        let slot = self.slots.get(at).ok_or(GenerateError::NoTypes)?;
-        let a_block =
-            if slot.person == PersonKind::Natural { self.natural_a_block } else { self.legal_a_block };
-        let turn = (n / length).wrapping_mul(a_block).wrapping_add(slot.rank);
-        let shared = usize::try_from(turn % 15).ok().and_then(|at| SHARING.get(at)).copied().unwrap_or(0);
-        let index = turn / 15 * 5 + shared;
-        let home = if index % 10 == 0 { Region::TIANJIN } else { self.region };
-        let mut dice = Dice(mix(self.seed ^ mix(n)));
+        Ok(self.make(n)?.into_record())
+    }
 
-        let licence_type = slot.licence_type;
-        let (first, person) = match slot.person {
-            PersonKind::Natural => {
-                let person = Person::of(home, self.seed, index)?;
-                (person.holder()?, Some(person))
-            }
-            PersonKind::Legal => (organisation(home, index, licence_type)?, None),
-        };
-        let mut holders = vec![first];
-        if licence_type.holder == HolderKind::RealEstate && person.is_some() && dice.below(4) == 0 {
-            let other = Person::of(home, self.seed, index + CO_HOLDER_TIERS * PERSONS_A_TIER)?;
-            holders.push(other.holder()?);
+    /// Appends the `n`th record as a line of JSON: the text of [`Record::to_json`] and a line end.
+    pub fn write_line(&self, n: u64, out: &mut Vec<u8>) -> Result<(), GenerateError> {
+        self.make(n)?.write_line(out).map_err(|why| GenerateError::Line(why.to_string()))
+    }
+
+    fn make(&self, n: u64) -> Result<Made<'_>, GenerateError> {
+        let mut dice = Dice::new(self.seed ^ mix(n));
+        let newer = self.renews(n).map(|older| self.next_version(older, &mut dice)).transpose()?;
+        match newer.flatten() {
+            Some(newer) => Ok(newer),
+            None => self.original(n),
         }
-        let (area_code, _) = pick(&self.region.0.districts, dice.next());
-        let issued = Timestamp::from_secs(FIRST_ISSUE).day().plus_days(dice.days(2_700));
-        let serial = format!("{}{n:010}", base36(self.seed));
-        let number = match holders.first() {
-            Some(holder) if licence_type.number_is_holder_code => holder.code().to_owned(),
-            _ => number(&licence_type.number_example, self.region, n),
+    }
+
+    /// Which record the `n`th one may be a new version of.
+    fn renews(&self, n: u64) -> Option<u64> {
+        let n = n.checked_sub(BLOCK)?;
+        let window = (n / WINDOW).checked_sub(VERSION_LAG)?;
+        // Never the last of a window: that one may be a version itself.
+        (n % WINDOW == WINDOW - 1).then(|| BLOCK + window * WINDOW + mix(self.seed ^ n) % (WINDOW - 1))
+    }
+
+    /// The next version of a record, if it is of a type that is renewed and still valid.
+    fn next_version(&self, older: u64, dice: &mut Dice) -> Result<Option<Made<'_>>, GenerateError> {
+        let (place, kind) = self.place(older)?;
+        if !kind.renewed {
+            return Ok(None);
+        }
+        let before = self.original(older)?;
+        let (State::Valid, Some(identifier)) = (before.state, before.identifier.next_version()) else {
+            return Ok(None);
         };
-        let makers = Makers { region: self.region, person: person.as_ref(), holders: &holders, issued };
-        let fields = licence_type
-            .fields
-            .iter()
-            .filter_map(|field| Some((field.name.clone(), makers.value(field, &mut dice)?)))
-            .collect::<BTreeMap<_, _>>();
-        Ok(Record {
-            identifier: Identifier::build(&licence_type.code, &slot.issuer.code, &serial, 1)?,
-            type_code: licence_type.code.clone(),
+        let since = number_of_day(before.issued);
+        let draft = Draft {
+            kind,
+            party: self.party(place)?,
+            holders: before.holders,
+            issued: LAST_ISSUE - dice.days(LAST_ISSUE - since),
+            identifier,
+            number: before.number,
+            supersedes: Some(before.identifier),
+        };
+        Ok(Some(self.finish(draft, dice)))
+    }
+
+    fn original(&self, n: u64) -> Result<Made<'_>, GenerateError> {
+        let (place, kind) = self.place(n)?;
+        let mut dice = Dice::new(self.seed ^ mix(n));
+        let party = self.party(place)?;
+        let mut holders = vec![party.holder.clone()];
+        let shared = kind.licence_type.holder == HolderKind::RealEstate && party.person.is_some();
+        if shared && dice.below(4) == 0 {
+            holders.push(self.people.partner(party.home, place.holder)?.holder);
+        }
+        let issued = kind.issue_day(&party, &mut dice);
+        let number = match kind.licence_type.number_is_holder_code {
+            true => party.holder.code().to_owned(),
+            false => kind.numbering.number(n, day(issued).year()),
+        };
+        let serial = format!("{}{n:010}", self.serial);
+        let identifier = Identifier::build(&kind.licence_type.code, &kind.issuer.code, &serial, 1)?;
+        let draft = Draft { kind, party, holders, issued, identifier, number, supersedes: None };
+        Ok(self.finish(draft, &mut dice))
+    }
+
+    fn place(&self, n: u64) -> Result<(Place, &Kind<'_>), GenerateError> {
+        let place = self.plan.place(n).ok_or(GenerateError::NoTypes)?;
+        let kind = self.kinds.get(place.kind).ok_or(GenerateError::NoTypes)?;
+        Ok((place, kind))
+    }
+
+    fn party(&self, place: Place) -> Result<Party, GenerateError> {
+        let home = if place.holder.index.is_multiple_of(10) { Region::TIANJIN } else { self.region };
+        self.people.party(home, place.holder)
+    }
+
+    fn finish<'g>(&'g self, draft: Draft<'g>, dice: &mut Dice) -> Made<'g> {
+        let Draft { kind, party, holders, issued, identifier, number, supersedes } = draft;
+        let subject =
+            Subject { region: self.region, people: &self.people, party: &party, holders: &holders, issued };
+        let mut faces = Vec::with_capacity(kind.faces.len());
+        for plan in &kind.faces {
+            if let Some(face) = plan.make(&subject, dice) {
+                faces.push((plan.name.as_str(), face));
+            }
+        }
+        let issued = day(issued);
+        let (area_code, _) = dice.pick(&self.region.0.districts);
+        Made {
+            kind,
+            identifier,
             number,
-            issuer_code: slot.issuer.code.clone(),
-            issuer_name: slot.issuer.name.clone(),
-            area_code: area_code.to_owned(),
-            issued,
-            valid_from: issued,
-            valid_until: valid_until(licence_type.validity, issued, &mut dice),
-            state: state(&mut dice),
-            supersedes: None,
-            fields,
             holders,
+            area_code,
+            issued,
+            valid_until: valid_until(kind.licence_type.validity, issued, dice),
+            state: state(dice),
+            supersedes,
+            faces,
+        }
+    }
+}
+
+impl<'c> Kind<'c> {
+    fn new(licence_type: &'c LicenceType, issuers: &[Issuer], region: Region) -> Result<Self, GenerateError> {
+        let issuer = issuers.iter().find(|issuer| issuer.group == licence_type.group);
+        let issuer = issuer.ok_or_else(|| GenerateError::NoIssuer { group: licence_type.group.clone() })?;
+        let mut faces: Vec<FacePlan> =
+            licence_type.fields.iter().map(|field| FacePlan::new(field, region)).collect();
+        faces.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self {
+            licence_type,
+            issuer: issuer.clone(),
+            numbering: Numbering::new(&licence_type.number_example, region),
+            age: match licence_type.name.as_str() {
+                "出生医学证明" | "预防接种证" => Age::AtBirth,
+                "退休证" | "天津市老年人优待证" => Age::Retired,
+                _ => Age::Grown,
+            },
+            renewed: plan::common(&licence_type.name).is_some(),
+            faces,
         })
     }
+
+    /// In days since 1970-01-01: more often a late one, mostly within the term of the type.
+    fn issue_day(&self, party: &Party, dice: &mut Dice) -> i64 {
+        let term = match self.licence_type.validity {
+            Validity::Years(years) => LONGEST.min(i64::from(years) * 400),
+            Validity::Months(_) => 400,
+            Validity::LongTerm | Validity::AsStated => LONGEST,
+        };
+        let grown_at = party.person.map_or(0, |person| match self.age {
+            Age::Retired => RETIRED,
+            // Who is not of age yet has what children have.
+            _ if person.birth + OF_AGE > LAST_ISSUE - 365 => 30,
+            _ => OF_AGE,
+        });
+        let first = match self.age {
+            Age::AtBirth if party.person.is_some() => return (party.since + dice.days(30)).min(LAST_ISSUE),
+            _ => (party.since + grown_at).max(LAST_ISSUE - term).min(LAST_ISSUE),
+        };
+        let days = LAST_ISSUE - first;
+        LAST_ISSUE - dice.days(days) * dice.days(days) / days.max(1)
+    }
 }
 
-/// The types in the order of one block, each with its turn: every type at least once, common ones
-/// more often, the turns of a type spread evenly.
-fn order(catalogue: &Catalogue) -> Vec<(&LicenceType, u64)> {
-    let extra =
-        |name: &str| pools::COMMON_TYPES.iter().find(|(common, _)| *common == name).map_or(0, |(_, n)| *n);
-    let mut weights: Vec<usize> = catalogue.iter().map(|t| 1 + extra(&t.name)).collect();
-    let mut missing = BLOCK.saturating_sub(weights.iter().sum());
-    while missing > 0 && !weights.is_empty() {
-        for weight in weights.iter_mut().take(missing) {
-            *weight += 1;
+impl Made<'_> {
+    fn into_record(self) -> Record {
+        let value = |face| match face {
+            Face::Text(text) => FieldValue::Text(text.into_owned()),
+            Face::List(items) => FieldValue::List(items.to_vec()),
+        };
+        Record {
+            identifier: self.identifier,
+            type_code: self.kind.licence_type.code.clone(),
+            number: self.number,
+            holders: self.holders,
+            issuer_code: self.kind.issuer.code.clone(),
+            issuer_name: self.kind.issuer.name.clone(),
+            area_code: self.area_code.to_owned(),
+            issued: self.issued,
+            valid_from: self.issued,
+            valid_until: self.valid_until,
+            state: self.state,
+            supersedes: self.supersedes,
+            fields: self.faces.into_iter().map(|(name, face)| (name.to_owned(), value(face))).collect(),
         }
-        missing = missing.saturating_sub(weights.len());
     }
-    let mut places = Vec::new();
-    for (at, (licence_type, weight)) in (0u64..).zip(catalogue.iter().zip(&weights)) {
-        let weight = u64::try_from(*weight).unwrap_or(1);
-        let offset = mix(at) >> 32;
-        places.extend((0..weight).map(|turn| (((turn << 32) + offset) / weight, at, licence_type, turn)));
-    }
-    places.sort_by_key(|(position, at, ..)| (*position, *at));
-    places.into_iter().map(|(_, _, licence_type, turn)| (licence_type, turn)).collect()
 }
 
-/// A made-up person.
+/// How the licence numbers of a type look.
 #[derive(Debug)]
-struct Person {
-    name: String,
-    number: CitizenNumber,
-    birth: Day,
-    female: bool,
+struct Numbering {
+    head: String,
+    /// Where in the head the year of issue stands.
+    year_at: Option<usize>,
+    width: usize,
+    tail: String,
 }
 
-impl Person {
-    /// The `index`th person of a region under a seed. Numbers are distinct: index to (tier,
-    /// district, birth day) is one to one; from the second tier on area codes are made up too.
-    fn of(home: Region, seed: u64, index: u64) -> Result<Self, GenerateError> {
-        let tier = index / PERSONS_A_TIER;
-        // 1,000,003 is a prime that does not divide PERSONS_A_TIER, so this is a permutation.
-        let place = ((index % PERSONS_A_TIER) * 1_000_003 + seed % PERSONS_A_TIER) % PERSONS_A_TIER;
-        let birth = Timestamp::from_secs(FIRST_BIRTH).day().plus_days(i64::try_from(place / 16).unwrap_or(0));
-        let area = match tier {
-            0 => pick(&home.0.districts, place).0.to_owned(),
-            _ => {
-                let made_up = 2_000 + (tier * 16 + place % 16) % 8_000;
-                format!("{}{made_up}", home.code().get(..2).unwrap_or_default())
-            }
+impl Numbering {
+    /// After the type's example: the longest run of digits counts up, so that numbers of a type are
+    /// distinct; the years that the examples are of become those of the issue.
+    fn new(example: &str, region: Region) -> Self {
+        let example = if region == Region::TIANJIN {
+            example.to_owned()
+        } else {
+            let province = region.code().get(..2).unwrap_or_default();
+            example.replacen("120", &format!("{province}0"), 1).replace('津', region.0.letter)
         };
-        let number = CitizenNumber::build(&area, birth, 0)?;
-        let mut dice = Dice(mix(place ^ (tier << 40)));
-        Ok(Self { name: name(&mut dice), number, birth, female: dice.below(2) == 0 })
-    }
-
-    fn holder(&self) -> Result<Holder, HolderError> {
-        Holder::new(&self.name, self.number.as_str(), HolderCodeType::CitizenNumber)
-    }
-}
-
-fn name(dice: &mut Dice) -> String {
-    let mut name = pick(&pools::SURNAMES, dice.next()).to_owned();
-    for _ in 0..1 + dice.below(3).min(1) {
-        name.push_str(pick(&pools::GIVEN, dice.next()));
-    }
-    name
-}
-
-/// The `index`th organisation of a region: of the form that the licence type is for.
-fn organisation(home: Region, index: u64, licence_type: &LicenceType) -> Result<Holder, GenerateError> {
-    let (prefix, ending) = match licence_type.name.as_str() {
-        "事业单位法人证书" => ("12", "服务中心"),
-        "社会团体法人登记证书" => ("51", "协会"),
-        "民办非企业单位登记证书" => ("52", "服务站"),
-        "基金会法人登记证书" => ("53", "基金会"),
-        "基层群众性自治组织特别法人统一社会信用代码证书" => ("54", "村民委员会"),
-        "律师事务所执业许可证" => ("31", "律师事务所"),
-        _ => ("91", "有限公司"),
-    };
-    const DIGITS: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
-    let mut rest = index;
-    let mut body = "XN".to_owned();
-    for _ in 0..6 {
-        body.push(char::from(pick(DIGITS, rest % 31)));
-        rest /= 31;
-    }
-    let mut dice = Dice(mix(index));
-    let (area, _) = pick(&home.0.districts, dice.next());
-    let code = Uscc::build(prefix, area, &body)?;
-    let brand = pick(&pools::BRANDS, dice.next());
-    let trade = pick(&pools::TRADES, dice.next());
-    let name = format!("{}示例{brand}{trade}{ending}", home.0.short_name);
-    Ok(Holder::new(&name, code.as_str(), HolderCodeType::UnifiedSocialCredit)?)
-}
-
-/// What the face fields of one record are made from.
-struct Makers<'a> {
-    region: Region,
-    person: Option<&'a Person>,
-    holders: &'a [Holder],
-    issued: Day,
-}
-
-impl Makers<'_> {
-    /// A value for the field, or `None` where an optional field stays empty (one in three, and all
-    /// optional pictures).
-    fn value(&self, field: &Field, dice: &mut Dice) -> Option<FieldValue> {
-        if !field.required && (field.kind == FieldKind::Image || dice.below(3) == 0) {
-            return None;
-        }
-        let example = self.local(pick_text(&field.examples, dice.next()));
-        let text = match field.kind {
-            FieldKind::Image => pools::PICTURE.to_owned(),
-            FieldKind::Code => self.code(field, dice),
-            FieldKind::Date => self.date(field, &example, dice),
-            FieldKind::Text => {
-                let made = self.text(field, dice).filter(|text| text.chars().count() <= field.max);
-                made.unwrap_or(example)
-            }
-            FieldKind::List => {
-                let items: Vec<String> = example.split(EXAMPLE_SEPARATOR).map(syntax::clean).collect();
-                return Some(FieldValue::List(items));
-            }
-            FieldKind::Integer | FieldKind::Decimal | FieldKind::Amount => example,
-        };
-        let text = syntax::clean(&text);
-        (!text.is_empty()).then_some(FieldValue::Text(text))
-    }
-
-    fn code(&self, field: &Field, dice: &mut Dice) -> String {
-        let sex = self.person.filter(|_| field.name == "sex").map(|p| if p.female { "女" } else { "男" });
-        match sex.filter(|sex| field.codes.iter().any(|code| code == sex)) {
-            Some(sex) => sex.to_owned(),
-            // Mostly what the catalogue shows as usual, now and then any code of the list.
-            None if dice.below(8) == 0 => pick_text(&field.codes, dice.next()).to_owned(),
-            None => {
-                pick_text(if field.examples.is_empty() { &field.codes } else { &field.examples }, dice.next())
-                    .to_owned()
-            }
+        let longest = runs(&example).max_by_key(|run| (run.len().min(4), run.start));
+        let run = longest.unwrap_or(example.len()..example.len());
+        let width = run.len().min(8);
+        let head = example.get(..run.end - width).unwrap_or_default().to_owned();
+        Self {
+            year_at: ["2023", "2024"].iter().filter_map(|year| head.rfind(year)).max(),
+            head,
+            width,
+            tail: example.get(run.end..).unwrap_or_default().to_owned(),
         }
     }
 
-    fn date(&self, field: &Field, example: &str, dice: &mut Dice) -> String {
-        let day = match (field.name.as_str(), self.person) {
-            ("birthDate", Some(person)) => person.birth,
-            ("birthDate", None) => Timestamp::from_secs(FIRST_BIRTH).day().plus_days(dice.days(BIRTH_DAYS)),
-            _ => syntax::day(example).unwrap_or(self.issued).plus_days(dice.days(300)),
-        };
-        day.to_string()
-    }
-
-    /// A text for the fields whose label says what they are.
-    fn text(&self, field: &Field, dice: &mut Dice) -> Option<String> {
-        let label = field.label.as_str();
-        let ends = |endings: &[&str]| endings.iter().any(|ending| label.ends_with(ending));
-        if matches!(label, "权利人" | "所有人" | "机动车所有人" | "权利人（申请人）") {
-            return Some(self.holders.iter().map(Holder::name).collect::<Vec<_>>().join("、"));
+    fn number(&self, n: u64, year: i32) -> String {
+        let Self { head, tail, width, .. } = self;
+        match self.year_at.and_then(|at| Some((head.get(..at)?, head.get(at + 4..)?))) {
+            Some((before, after)) => format!("{before}{year}{after}{n:0width$}{tail}"),
+            None => format!("{head}{n:0width$}{tail}"),
         }
-        if ends(&["住址", "地址", "住所", "坐落", "经营场所"]) && !label.contains('网') {
-            let (_, district) = pick(&self.region.0.districts, dice.next());
-            let street = pick(&pools::STREETS, dice.next());
-            let (house, door) = (1 + dice.below(300), 101 + dice.below(900));
-            let city = self.region.name();
-            return Some(format!("{city}{district}{street}{house}号{door}室"));
-        }
-        ends(&["法定代表人", "负责人", "户主姓名", "配偶姓名"]).then(|| name(dice))
-    }
-
-    /// An example of Tianjin, moved to the region.
-    fn local(&self, example: &str) -> String {
-        let RegionData { name, short_name, letter, .. } = self.region.0;
-        if self.region == Region::TIANJIN {
-            return example.to_owned();
-        }
-        example.replace("天津市", name).replace("天津", short_name).replace('津', letter)
     }
 }
 
-/// A licence number after the type's example: the last run of digits counts up with `n`, so that
-/// numbers of a type are distinct.
-fn number(example: &str, region: Region, n: u64) -> String {
-    let example = if region == Region::TIANJIN {
-        example.to_owned()
-    } else {
-        let province = region.code().get(..2).unwrap_or_default();
-        example.replacen("120", &format!("{province}0"), 1).replace('津', region.0.letter)
-    };
-    let longest = runs(&example).max_by_key(|run| (run.len().min(4), run.start));
-    let run = longest.unwrap_or(example.len()..example.len());
-    let width = run.len().min(8);
-    let keep = run.end - width;
-    let (head, tail) = (example.get(..keep).unwrap_or_default(), example.get(run.end..).unwrap_or_default());
-    format!("{head}{n:0width$}{tail}")
+/// The day that is so many days after 1970-01-01.
+fn day(number: i64) -> Day {
+    Timestamp::from_secs(number * 86_400).day()
+}
+
+/// In days since 1970-01-01.
+fn number_of_day(day: Day) -> i64 {
+    // A day begins in Shanghai while it is still the day before in UTC.
+    day.start().secs().div_euclid(86_400) + 1
 }
 
 /// The runs of ASCII digits in a text.
@@ -459,40 +492,6 @@ fn base36(seed: u64) -> String {
         rest /= 36;
     }
     text
-}
-
-fn pick<T: Copy + Default>(items: &[T], roll: u64) -> T {
-    let length = u64::try_from(items.len()).unwrap_or(1).max(1);
-    usize::try_from(roll % length).ok().and_then(|at| items.get(at)).copied().unwrap_or_default()
-}
-
-fn pick_text(items: &[String], roll: u64) -> &str {
-    let length = u64::try_from(items.len()).unwrap_or(1).max(1);
-    usize::try_from(roll % length).ok().and_then(|at| items.get(at)).map_or("", String::as_str)
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine. Not for secrets.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    fn days(&mut self, limit: u64) -> i64 {
-        i64::try_from(self.below(limit)).unwrap_or(0)
-    }
-}
-
-fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]
