@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use licence_node::cli::demo::cities::{Cities, MATTER};
 use licence_node::cli::setup::City;
 use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
-use licence_node::exchange::import::{Format, Importer};
+use licence_node::exchange::import::{Format, Importer, Options};
 use licence_node::licence::{Catalogue, Record, Region, State};
 use licence_node::pki::Certificate;
 use licence_node::seal::batch::Voice;
@@ -54,8 +54,9 @@ fn home() -> &'static Home {
         assert!(batch.len() > 4);
         let record = batch[3].clone();
         let lines = child::json_lines(batch);
-        let exchange = &city.running.node.exchange;
-        let mut importer = Importer::new(exchange, false, Box::new(std::io::sink()), Box::new(|_| ()));
+        let node = &city.running.node;
+        let importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()));
+        let mut importer = importer.unwrap();
         importer.file("sample", Format::JsonLines, lines.as_bytes()).unwrap();
         assert_eq!(importer.finish().unwrap().refused, 0);
 
