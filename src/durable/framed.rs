@@ -5,11 +5,13 @@
 //! frame    length u32 LE ‖ CRC-32C over (length ‖ payload) u32 LE ‖ payload (1 byte to 64 MiB)
 //! ```
 //!
-//! Each write is one frame, so a crash can leave at most one bad frame, with nothing after it. A
-//! reader reports such a torn end; anything else that does not read is damage, an error. To tell
-//! the two apart the rest of the file is searched for a frame that proves itself, at every offset:
-//! a damaged length must not make the acknowledged frames behind it look like a torn end. Prefix
-//! checksums make that search linear.
+//! Each write is one frame, so a crash can leave at most one bad frame, with nothing after it, though
+//! any of its sectors may be missing. A reader reports such a torn end; anything else that does not
+//! read is damage, an error. To tell the two apart the rest of the file is searched for a frame that
+//! proves itself, at every offset: a damaged length must not make the acknowledged frames behind it
+//! look like a torn end. Prefix checksums make that search linear. So no payload may hold a frame of
+//! this form in the clear, which would pass for one behind it; what this crate appends is encrypted or
+//! JSON.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
