@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use super::dictionary::Dictionaries;
@@ -14,7 +14,7 @@ use super::op::{Change, Operation};
 use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all};
 use super::traits::{Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings};
-use crate::crypto::Random;
+use crate::crypto::{self, Random};
 use crate::durable::{Disk, DurableError, Journal, replace_file};
 
 /// Exit status by which a probe says that it was called wrongly (sysexits.h).
@@ -239,7 +239,7 @@ fn run_probe(probe: &[std::ffi::OsString], sled: &Path) -> Result<Option<String>
     let shown = || probe.join(" ".as_ref()).to_string_lossy().into_owned();
     let fault = |why: String| StoreError::Probe(shown(), why);
     let (program, arguments) = probe.split_first().ok_or_else(|| fault("it is empty".to_owned()))?;
-    let status = Command::new(program)
+    let status = crypto::command_without_secrets(program)
         .args(arguments)
         .arg(sled)
         .stdin(Stdio::null())
