@@ -348,9 +348,7 @@ pub fn check_store_and_log(node: &Node) {
     for range in ranges {
         assert_eq!(range.first, next, "the log commits to each batch once and in order");
         let manifests: Vec<_> = (range.first..=range.last)
-            .map(|number| {
-                import::manifest_leaf(&node.store.manifest(BatchNumber(number)).unwrap().unwrap())
-            })
+            .map(|number| import::manifest_leaf(&node.store.manifest(BatchNumber(number)).unwrap().unwrap()))
             .collect();
         assert_eq!(import::range(range.first, &manifests), range);
         next = range.last + 1;
