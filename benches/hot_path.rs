@@ -74,10 +74,12 @@ fn main() -> Result<(), Failure> {
             }
             Ok(())
         })?;
+        // Made before the turn and dropped after it: an import makes and drops records elsewhere.
         let mut waiting = if wanted("seal") { batches.clone() } else { Vec::new() };
+        let mut done = Vec::with_capacity(batches.len());
         turn("seal", sealed, &mut || {
             for batch in waiting.drain(..) {
-                black_box(SealedBatch::seal(batch, catalogue, &key, &salt_key, now, &random)?);
+                done.push(SealedBatch::seal(batch, catalogue, &key, &salt_key, now, &random)?);
             }
             Ok(())
         })?;
