@@ -41,7 +41,7 @@ use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{Digest, Random};
 use crate::durable::DurableError;
-use crate::licence::Identifier;
+use crate::licence::{Identifier, Record};
 use crate::seal::batch::SealImpression;
 
 /// Most bytes of a value; above about 7 KB sled writes a file per value.
@@ -53,6 +53,9 @@ pub(super) const LOCATOR: usize = 9;
 pub(super) const ID_KEY: usize = 16;
 pub(super) const HOLDER_KEY: usize = 20;
 const HEAD_KEY: &[u8] = b"head";
+
+/// Key and value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A tree with its name, which is part of every ciphertext's place.
 pub(super) struct Named {
@@ -167,12 +170,7 @@ impl Engine {
     // -- values ------------------------------------------------------------------------------
 
     /// The keys and values that a value lies under in sled.
-    pub(super) fn parts(
-        &self,
-        tree: &Named,
-        key: &[u8],
-        plain: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(super) fn parts(&self, tree: &Named, key: &[u8], plain: &[u8]) -> Result<Vec<Pair>, StoreError> {
         // 28 bytes of nonce and tag, 7 in front.
         let parts = (plain.len() + 28 + 7).div_ceil(PART);
         let count = u16::try_from(parts)
@@ -205,7 +203,7 @@ impl Engine {
     }
 
     /// Writes values of one part each under keys that nothing longer lies under.
-    pub(super) fn write_new(&self, tree: &Named, values: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) fn write_new(&self, tree: &Named, values: &[Pair]) -> Result<(), StoreError> {
         let mut parts = Vec::with_capacity(values.len());
         for (key, plain) in values {
             parts.extend(self.parts(tree, key, plain)?);
@@ -214,7 +212,7 @@ impl Engine {
     }
 
     /// Puts what [`Engine::parts`] made into sled as one of its batches.
-    pub(super) fn insert_parts(&self, tree: &Named, parts: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) fn insert_parts(&self, tree: &Named, parts: &[Pair]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (at, bytes) in parts {
             batch.insert(at.as_slice(), bytes.as_slice());
@@ -352,8 +350,7 @@ impl Engine {
 
     pub(super) fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError> {
         let Some(packed) = self.packed(number)? else { return Ok(None) };
-        let sealed = block::unpack(number, &packed, &self.dictionaries)?;
-        Ok(Some(Arc::new(StoredBatch { number, sealed })))
+        block::unpack(number, &packed, &self.dictionaries).map(|batch| Some(Arc::new(batch)))
     }
 
     /// How many licences a packed batch has.
@@ -440,11 +437,12 @@ impl Engine {
             _ => self.batch(location.batch)?.ok_or(damaged("the index leads to it and it is not here"))?,
         };
         let index = usize::from(location.slot);
-        let record = batch.sealed.records.get(index).ok_or(damaged("it has no such slot"))?.clone();
+        let record =
+            batch.record(index).ok_or(damaged("it has no such slot, or the record does not read"))?;
         if !wanted(&Entry::of(&record, &self.keys)) {
             return Err(damaged("the index leads to another licence"));
         }
-        let status = self.status(&record.identifier)?.unwrap_or_else(|| declared(&batch, index));
+        let status = self.status(&record.identifier)?.unwrap_or_else(|| declared(&batch, &record));
         Ok(Found { record, batch, index, status, location })
     }
 
@@ -545,11 +543,10 @@ impl Engine {
 }
 
 /// The state that a record came with, as of the moment of sealing.
-pub(super) fn declared(batch: &StoredBatch, index: usize) -> StatusRecord {
-    let state = batch.sealed.records.get(index).map(|record| record.state).unwrap_or_default();
+pub(super) fn declared(batch: &StoredBatch, record: &Record) -> StatusRecord {
     StatusRecord {
-        state,
-        since: batch.sealed.stamp.time,
+        state: record.state,
+        since: batch.seal.stamp.time,
         reason: None,
         by: None,
         superseded_by: None,

@@ -122,7 +122,7 @@ impl StoreLedger {
             return Ok(Some(status));
         }
         let found = self.engine.found(location, None, |entry| entry.id == id)?;
-        Ok(Some(declared(&found.batch, found.index)))
+        Ok(Some(declared(&found.batch, &found.record)))
     }
 
     fn add(

@@ -63,7 +63,7 @@ mod sorter;
 mod traits;
 mod volume;
 
-pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealWatcher, Sealed};
+pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
 pub use open::OpenStore;
 
 pub use settings::StoreSettings;

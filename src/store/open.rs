@@ -23,7 +23,7 @@ use super::engine::Engine;
 use super::keys::{KEY_FILE, Keyring};
 use super::ledger::StoreLedger;
 use super::op::Head;
-use super::sled_store::Store;
+use super::sled_store::{Opened, Store};
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings, intake, recover};
 use crate::crypto::{Random, Secret};
@@ -171,7 +171,8 @@ impl OpenStore<'_> {
         let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings.checkpoint_bytes);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
         let committer = Committer::start("store-writer", journal, ledger, limits)?;
-        Ok(Store::new(engine, committer, disk, places, settings.clone(), recovery, loading, lock))
+        let settings = settings.clone();
+        Ok(Store::new(Opened { engine, committer, disk, places, settings, recovery, loading, lock }))
     }
 }
 

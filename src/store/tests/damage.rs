@@ -191,9 +191,9 @@ fn a_batch_sealed_with_another_key_or_a_changed_record_is_a_finding() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let (mut batch, impression) = sealed(&store, vec![record(1, 1)]);
-    let mut raw = *batch.stamp.signature.raw();
+    let mut raw = *batch.seal.stamp.signature.raw();
     raw[40] ^= 1;
-    batch.stamp.signature = crate::crypto::Signature::from_raw(raw);
+    batch.seal.stamp.signature = crate::crypto::Signature::from_raw(raw);
     store.add_batches(vec![(batch, impression)]).unwrap();
     let (mut batch, impression) = sealed(&store, vec![record(2, 1)]);
     batch.records[0].number.push('改');
