@@ -14,7 +14,7 @@
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
 use super::keys::Keyring;
-use super::op::Entry;
+use super::op::{Entry, KIND_KEY};
 use super::{BatchNumber, StoreError, StoredBatch};
 use crate::crypto::{Digest, Signature, Suite};
 use crate::licence::uscc::Uscc;
@@ -101,7 +101,7 @@ pub(super) fn manifest(
     front.map(|front| front.manifest).ok_or_else(|| damaged(number, "it decompresses but does not read"))
 }
 
-fn outline_record(record: &[u8], type_code: &str, kind: &[u8; 16], keys: &Keyring) -> Option<Entry> {
+fn outline_record(record: &[u8], type_code: &str, kind: &[u8; KIND_KEY], keys: &Keyring) -> Option<Entry> {
     let mut reader = Reader(record);
     let id = keys.blind("id", &[reader.text()?]);
     let number = keys.blind("number", &[type_code, reader.text()?]);

@@ -374,6 +374,7 @@ impl<'s> Intake<'s> {
         };
         // What was committed before a kill lacks only this removal.
         if state.batches > 0 && !state.is_in(&engine.head()) {
+            let _still = engine.hold_folding();
             let loader = Loader::new(engine, disk, &store.places.scratch, store.settings.sort_bytes)?;
             let mut loader = loader.keep_manifests();
             for volume in &state.volumes {
