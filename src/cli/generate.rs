@@ -58,6 +58,14 @@ pub struct GenerateArgs {
     output: Option<PathBuf>,
 }
 
+impl GenerateArgs {
+    /// A set of Tianjin into a file.
+    pub(super) fn of(records: u64, seed: u64, output: &Path) -> Self {
+        let region = Region::TIANJIN.code().to_owned();
+        Self { records, seed, region, first: 0, threads: None, output: Some(output.to_owned()) }
+    }
+}
+
 /// How chunks are packed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Packing {

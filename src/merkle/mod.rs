@@ -38,9 +38,12 @@ impl<F: Fn(&[&[u8]]) -> Hash> Hasher for F {
     }
 }
 
+/// What is hashed before a leaf's content.
+pub const LEAF: [u8; 1] = [0];
+
 /// `H(0x00 ‖ content)`, RFC 6962 section 2.1.
 pub fn leaf_hash<H: Hasher + ?Sized>(h: &H, content: &[u8]) -> Hash {
-    h.hash(&[&[0], content])
+    h.hash(&[&LEAF, content])
 }
 
 /// `H(0x01 ‖ left ‖ right)`, RFC 6962 section 2.1.

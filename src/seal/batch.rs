@@ -121,14 +121,13 @@ impl SealedBatch {
         let kind = licence_type(catalogue, first)?;
         let suite = key.signer.suite();
         let batch = BatchId::generate(random)?;
-        let mut leaves = Vec::with_capacity(records.len());
-        for record in &records {
-            if record.type_code != first.type_code || record.issuer_code != first.issuer_code {
-                return Err(SealError::Batch("its licences differ in type or issuer"));
-            }
-            leaves
-                .push(Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite)?.leaf(suite)?);
+        let alike =
+            |record: &Record| record.type_code == first.type_code && record.issuer_code == first.issuer_code;
+        if !records.iter().all(alike) {
+            return Err(SealError::Batch("its licences differ in type or issuer"));
         }
+        let payloads = Payload::of_each(&records, kind, catalogue.version(), &batch, salt_key, suite);
+        let leaves = Payload::leaves(&payloads, suite);
         let manifest = Manifest {
             issuer: first.issuer_code.to_string(),
             type_code: first.type_code.to_string(),

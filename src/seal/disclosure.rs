@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Serialize};
 
 use super::jcs;
-use crate::crypto::{Hmac, Secret, Suite};
+use crate::crypto::{Digest, Hmac, Secret, Suite};
 use crate::licence::FieldValue;
 use crate::seal::manifest::BatchId;
 
@@ -61,8 +61,11 @@ impl Salts {
     /// The digest that stands where a field is absent. Its preimage is 32 keyed bytes, so it cannot
     /// be told from the digest of a disclosure.
     pub fn decoy(&self, suite: Suite, name: &str) -> String {
-        let mac = self.0.finish(&[name.as_bytes(), b"\0decoy"]);
-        digest(suite, &B64.encode(mac))
+        digest(suite, &B64.encode(self.decoy_key(name)))
+    }
+
+    fn decoy_key(&self, name: &str) -> Digest {
+        self.0.finish(&[name.as_bytes(), b"\0decoy"])
     }
 }
 
@@ -75,28 +78,66 @@ pub struct Disclosure {
 
 /// base64url of the JCS bytes of `[salt, name, value]`.
 pub fn encode(salt: &str, name: &str, value: &FieldValue) -> String {
-    B64.encode(json(salt, name, value))
-}
-
-fn json(salt: &str, name: &str, value: &FieldValue) -> Vec<u8> {
-    let length: usize = value.texts().iter().map(|text| text.len() + 3).sum();
-    let mut out = Vec::with_capacity(salt.len() + name.len() + length + 16);
-    out.push(b'[');
-    jcs::text(&mut out, salt);
-    out.push(b',');
-    jcs::text(&mut out, name);
-    out.push(b',');
-    match value {
-        FieldValue::Text(text) => jcs::text(&mut out, text),
-        FieldValue::List(list) => jcs::texts(&mut out, list),
-    }
-    out.push(b']');
-    out
+    let mut json = Vec::new();
+    write_json(&mut json, salt, name, value);
+    B64.encode(json)
 }
 
 /// base64url of H(disclosure), over the characters of the disclosure (RFC 9901 4.2.3).
 pub fn digest(suite: Suite, disclosure: &str) -> String {
     B64.encode(suite.hash(&[disclosure.as_bytes()]))
+}
+
+/// What is to be hashed for the digests of a batch, one text after another in the same memory.
+#[derive(Default)]
+pub(super) struct Preimages {
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+    json: Vec<u8>,
+}
+
+impl Preimages {
+    /// The characters of [`encode`].
+    pub(super) fn disclosure(&mut self, salt: &str, name: &str, value: &FieldValue) {
+        self.json.clear();
+        write_json(&mut self.json, salt, name, value);
+        push_base64(&mut self.texts, &self.json);
+        self.ends.push(self.texts.len());
+    }
+
+    /// Those that [`Salts::decoy`] hashes.
+    pub(super) fn decoy(&mut self, salts: &Salts, name: &str) {
+        push_base64(&mut self.texts, &salts.decoy_key(name));
+        self.ends.push(self.texts.len());
+    }
+
+    /// The digests, in the order in which their texts came.
+    pub(super) fn digests(&self, suite: Suite) -> impl Iterator<Item = String> {
+        let mut from = 0;
+        let mut next = |end| self.texts.get(std::mem::replace(&mut from, end)..end).unwrap_or_default();
+        let texts: Vec<&[u8]> = self.ends.iter().map(|end| next(*end)).collect();
+        suite.hash_each(&texts).into_iter().map(|digest| B64.encode(digest))
+    }
+}
+
+fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let from = out.len();
+    out.resize(from + (bytes.len() * 4).div_ceil(3), 0);
+    let written = out.get_mut(from..).and_then(|place| B64.encode_slice(bytes, place).ok());
+    debug_assert_eq!(written, Some(out.len() - from));
+}
+
+fn write_json(out: &mut Vec<u8>, salt: &str, name: &str, value: &FieldValue) {
+    out.push(b'[');
+    jcs::text(out, salt);
+    out.push(b',');
+    jcs::text(out, name);
+    out.push(b',');
+    match value {
+        FieldValue::Text(text) => jcs::text(out, text),
+        FieldValue::List(list) => jcs::texts(out, list),
+    }
+    out.push(b']');
 }
 
 /// Reads a disclosure; anything but its one byte form is refused.
@@ -107,7 +148,7 @@ pub fn decode(disclosure: &str) -> Result<Disclosure, &'static str> {
     if B64.decode(&salt).map_or(0, |salt| salt.len()) != SALT_LEN {
         return Err("the salt is not 16 bytes");
     }
-    if json(&salt, &name, &value) != bytes {
+    if encode(&salt, &name, &value) != disclosure {
         return Err("not canonical (RFC 8785)");
     }
     Ok(Disclosure { name, value })

@@ -3,6 +3,10 @@
 
 /// Appends a text with its quotation marks.
 pub fn text(out: &mut Vec<u8>, text: &str) {
+    // Nearly every text has nothing to escape, and this look at all of it takes many bytes at once.
+    if !text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        return plain(out, text.as_bytes());
+    }
     out.push(b'"');
     for piece in text.as_bytes().split_inclusive(|byte| is_escaped(*byte)) {
         match piece.split_last() {
@@ -13,6 +17,12 @@ pub fn text(out: &mut Vec<u8>, text: &str) {
             _ => out.extend_from_slice(piece),
         }
     }
+    out.push(b'"');
+}
+
+fn plain(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    out.extend_from_slice(text);
     out.push(b'"');
 }
 

@@ -10,7 +10,7 @@ use super::{SealError, jcs};
 use crate::crypto::{Digest, Suite};
 use crate::licence::{Identifier, LicenceType, Record};
 use crate::merkle;
-use crate::seal::disclosure::{self, SaltKey};
+use crate::seal::disclosure::{Preimages, SaltKey};
 use crate::seal::manifest::BatchId;
 use crate::time::Day;
 
@@ -55,36 +55,64 @@ impl Payload {
         salt_key: &SaltKey,
         suite: Suite,
     ) -> Result<Self, SealError> {
-        let id = record.identifier.as_str().to_owned();
-        let salts = salt_key.salts(batch, &id);
-        let digest = |name: &str| match record.value(name) {
-            Some(value) => disclosure::digest(suite, &disclosure::encode(&salts.salt(name), name, &value)),
-            None => salts.decoy(suite, name),
+        let payload = Self::of_each(std::slice::from_ref(record), kind, schema, batch, salt_key, suite).pop();
+        payload.ok_or(SealError::Batch("it is empty"))
+    }
+
+    /// [`Self::of`] of each record of a batch.
+    pub(super) fn of_each(
+        records: &[Record],
+        kind: &LicenceType,
+        schema: &str,
+        batch: &BatchId,
+        salt_key: &SaltKey,
+        suite: Suite,
+    ) -> Vec<Self> {
+        let mut preimages = Preimages::default();
+        for record in records {
+            let salts = salt_key.salts(batch, record.identifier.as_str());
+            for name in kind.disclosure_names() {
+                match record.value(name) {
+                    Some(value) => preimages.disclosure(&salts.salt(name), name, &value),
+                    None => preimages.decoy(&salts, name),
+                }
+            }
+        }
+        let mut digests = preimages.digests(suite);
+        let payload = |record: &Record| {
+            let mut sd: Vec<String> = digests.by_ref().take(kind.disclosure_names().count()).collect();
+            sd.sort_unstable();
+            Self {
+                v: VERSION,
+                id: record.identifier.as_str().to_owned(),
+                type_code: record.type_code.as_str().to_owned(),
+                schema: schema.to_owned(),
+                issuer: record.issuer_code.as_str().to_owned(),
+                issued: record.issued,
+                valid_from: record.valid_from,
+                valid_until: record.valid_until,
+                sd_alg: suite.hash_name().to_owned(),
+                sd,
+            }
         };
-        let mut sd: Vec<String> = kind.disclosure_names().map(digest).collect();
-        sd.sort_unstable();
-        Ok(Self {
-            v: VERSION,
-            id,
-            type_code: record.type_code.to_string(),
-            schema: schema.to_owned(),
-            issuer: record.issuer_code.to_string(),
-            issued: record.issued,
-            valid_from: record.valid_from,
-            valid_until: record.valid_until,
-            sd_alg: suite.hash_name().to_owned(),
-            sd,
-        })
+        records.iter().map(payload).collect()
     }
 
     /// Hash of the leaf that this payload is (RFC 6962 2.1, under the suite's hash).
     pub fn leaf(&self, suite: Suite) -> Result<Digest, SealError> {
-        Ok(merkle::leaf_hash(&|parts: &[&[u8]]| suite.hash(parts), &self.canonical()))
+        Self::leaves(std::slice::from_ref(self), suite).pop().ok_or(SealError::Batch("it is empty"))
     }
 
-    /// The JCS bytes: the members in the order of their names.
-    fn canonical(&self) -> Vec<u8> {
+    /// [`Self::leaf`] of each payload.
+    pub(super) fn leaves(payloads: &[Self], suite: Suite) -> Vec<Digest> {
+        let leaves: Vec<Vec<u8>> = payloads.iter().map(|payload| payload.after(&merkle::LEAF)).collect();
+        suite.hash_each(&leaves.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+
+    /// The JCS bytes after others: the members in the order of their names.
+    fn after(&self, before: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(512 + 46 * self.sd.len());
+        out.extend_from_slice(before);
         out.extend_from_slice(b"{\"_sd\":");
         jcs::texts(&mut out, &self.sd);
         let mut member = |name: &str, value: &str| {
@@ -124,7 +152,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
 
-    use super::super::{SaltKeyId, canonical};
+    use super::super::{SaltKeyId, canonical, disclosure};
     use super::*;
     use crate::crypto::Secret;
     use crate::licence::{Catalogue, Generator, Region};
@@ -135,18 +163,27 @@ mod tests {
         let generator = Generator::new(catalogue, 11, Region::HEBEI).unwrap();
         let salt_key = SaltKey::new(SaltKeyId("k".into()), Secret::from_bytes([3; 32]));
         let batch = BatchId::from_bytes([9; 16]);
-        let mut types = std::collections::BTreeSet::new();
-        for (n, suite) in (0..1_000).zip(Suite::ALL.into_iter().cycle()) {
-            let record = generator.record(n).unwrap();
-            let kind = catalogue.get(&record.type_code).unwrap();
-            let payload = Payload::of(&record, kind, catalogue.version(), &batch, &salt_key, suite).unwrap();
-            assert_eq!(payload.canonical(), canonical(&payload).unwrap());
-            assert!(payload.sd.is_sorted());
+        let mut records = std::collections::BTreeMap::<_, Vec<Record>>::new();
+        for record in (0..1_000).map(|n| generator.record(n).unwrap()) {
+            records.entry(record.type_code.clone()).or_default().push(record);
+        }
+        assert_eq!(records.len(), catalogue.len());
+        for ((code, records), suite) in records.iter().zip(Suite::ALL.into_iter().cycle()) {
+            let kind = catalogue.get(code).unwrap();
+            let payloads = Payload::of_each(records, kind, catalogue.version(), &batch, &salt_key, suite);
+            let leaves = Payload::leaves(&payloads, suite);
+            assert_eq!((payloads.len(), leaves.len()), (records.len(), records.len()));
+            for ((record, payload), leaf) in records.iter().zip(&payloads).zip(leaves) {
+                let alone = Payload::of(record, kind, catalogue.version(), &batch, &salt_key, suite);
+                assert_eq!(&alone.unwrap(), payload);
+                let json = canonical(payload).unwrap();
+                assert_eq!(payload.after(&[]), json);
+                assert_eq!(leaf, merkle::leaf_hash(&|parts: &[&[u8]]| suite.hash(parts), &json));
+                assert_eq!(leaf, payload.leaf(suite).unwrap());
 
-            // And the digests are those of the record's values, each alone.
-            let (values, salts) = (record.disclosed(), salt_key.salts(&batch, &payload.id));
-            for name in kind.disclosure_names() {
-                let digest = match values.get(name) {
+                // And the digests are those of the record's values, each alone.
+                let (values, salts) = (record.disclosed(), salt_key.salts(&batch, &payload.id));
+                let digest = |name: &str| match values.get(name) {
                     None => salts.decoy(suite, name),
                     Some(value) => {
                         assert_eq!(record.value(name).as_deref(), Some(value));
@@ -156,11 +193,11 @@ mod tests {
                         disclosure::digest(suite, &text)
                     }
                 };
-                assert!(payload.sd.contains(&digest), "{name}");
+                let mut digests: Vec<String> = kind.disclosure_names().map(digest).collect();
+                digests.sort();
+                assert_eq!(payload.sd, digests);
             }
-            types.insert(record.type_code);
         }
-        assert_eq!(types.len(), catalogue.len());
     }
 
     proptest! {
@@ -178,7 +215,7 @@ mod tests {
             let valid_until = until.map(|days| valid_from.plus_days(days.into()));
             let payload =
                 Payload { v, id, type_code, schema, issuer, issued, valid_from, valid_until, sd_alg, sd };
-            prop_assert_eq!(payload.canonical(), canonical(&payload).unwrap());
+            prop_assert_eq!(payload.after(&[]), canonical(&payload).unwrap());
         }
     }
 }

@@ -157,13 +157,7 @@ impl Engine {
     /// Writes sled's pages and fsyncs its files, which its own `flush` does not.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         self.db.flush()?;
-        for path in [self.dir.join("db"), self.dir.join("conf"), self.dir.join("blobs"), self.dir.clone()] {
-            if path.exists() {
-                let sync = std::fs::File::open(&path).and_then(|file| file.sync_all());
-                sync.map_err(DurableError::io("sync", &path))?;
-            }
-        }
-        Ok(())
+        sync_files(&self.dir)
     }
 
     pub(super) fn size_on_disk(&self) -> Result<u64, StoreError> {
@@ -579,7 +573,18 @@ pub(super) fn part_key(key: &[u8], part: u16) -> Vec<u8> {
     [key, &part.to_be_bytes()].concat()
 }
 
-fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 11]), sled::Error> {
+/// Fsyncs the files of a sled folder.
+pub(super) fn sync_files(dir: &Path) -> Result<(), StoreError> {
+    for path in [dir.join("db"), dir.join("conf"), dir.join("blobs"), dir.to_owned()] {
+        if path.exists() {
+            let sync = std::fs::File::open(&path).and_then(|file| file.sync_all());
+            sync.map_err(DurableError::io("sync", &path))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn open_trees(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, [Named; 11]), sled::Error> {
     let db = sled::Config::default()
         .path(dir)
         .cache_capacity(cache_bytes)

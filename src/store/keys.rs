@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::crypto::{AeadKey, Digest, Random, Secret, hmac_sha256};
+use crate::crypto::{AeadKey, Digest, Hmac, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::seal::batch::SaltKeys;
 use crate::seal::{SaltKey, SaltKeyId};
@@ -97,7 +97,7 @@ pub(super) struct Keyring {
     pub(super) store: [u8; 16],
     data: BTreeMap<KeyId, DataKeys>,
     current: KeyId,
-    index: Secret,
+    index: Hmac,
     files: Secret,
     salts: SaltKeys,
     current_salt: SaltKey,
@@ -160,7 +160,7 @@ impl Keyring {
             let bytes = wrapping.open(&wrap_place(&store, purpose, id), &wrapped).ok()?;
             let secret = Secret::from_slice(&bytes)?;
             match purpose {
-                Purpose::Index => index = Some(secret),
+                Purpose::Index => index = Some(Hmac::new(secret.expose(), &[])),
                 Purpose::Files => files = Some(secret),
                 Purpose::Data => {
                     let of = |label| secret.derive(label).aead().ok();
@@ -220,13 +220,15 @@ impl Keyring {
 
     /// A blind key: the first 16 bytes of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
     pub(super) fn blind(&self, label: &str, parts: &[&str]) -> [u8; 16] {
-        let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
-        let mut message: Vec<&[u8]> = vec![label.as_bytes(), b"\0"];
-        for (length, part) in lengths.iter().zip(parts) {
-            message.push(length);
-            message.push(part.as_bytes());
+        // In one piece, since short pieces cost more to hash than to gather.
+        let mut message = Vec::with_capacity(128);
+        message.extend_from_slice(label.as_bytes());
+        message.push(0);
+        for part in parts {
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part.as_bytes());
         }
-        first_16(&hmac_sha256(self.index.expose(), &message))
+        first_16(&self.index.finish(&[&message]))
     }
 
     pub(super) const fn salts(&self) -> &SaltKeys {

@@ -1,19 +1,16 @@
-//! `bench …`: how fast this machine does it, beside a floor taken in the same run.
+//! `bench verify`: OFD files verified a second, beside the two SM2 verifications alone.
 //!
-//! Machines are shared and noisy, so a rate alone says little. The work and its floor take turns in
-//! short rounds, and the ratio is what can be compared from one machine and day to another.
-//!
-//! A verifier remembers that a seal's own signature holds, since an authority's seal is on all that
+//! The work and its floor take turns in short rounds. A verifier remembers that a seal's own signature holds, since an authority's seal is on all that
 //! it seals. `verify` measures both: files under a seal that was never seen, which cost two SM2
 //! verifications as the floor does, and the same files again, which cost one.
 
-use std::error::Error;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
+use super::Failure;
 use crate::crypto::{PrivateKey, PublicKey, Random, SeededRandom, Signature, Signer, Suite};
 use crate::licence::face::MmBox;
 use crate::ofd::archive::Entry;
@@ -25,23 +22,8 @@ use crate::seal::trust::Trust;
 use crate::seal::verify::Ask;
 use crate::time::Timestamp;
 
-type Failure = Box<dyn Error + Send + Sync>;
-
-/// Measure a rate beside its floor
 #[derive(Debug, Args)]
-pub struct BenchArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// OFD files verified a second on one core, beside the two SM2 verifications alone
-    Verify(VerifyBench),
-}
-
-#[derive(Debug, Args)]
-struct VerifyBench {
+pub(super) struct VerifyBench {
     /// How long to measure, work and floor together
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -73,8 +55,7 @@ struct Figures {
 }
 
 /// Runs a bench; figures go to `out`.
-pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCode, Failure> {
-    let What::Verify(args) = &args.what;
+pub(super) fn run(args: &VerifyBench, out: &mut dyn Write) -> Result<std::process::ExitCode, Failure> {
     let figures = verify(Duration::from_secs(args.seconds))?;
     if args.json {
         serde_json::to_writer(&mut *out, &figures)?;
