@@ -80,7 +80,7 @@ pub(super) struct Engine {
     folding: Mutex<()>,
     failed: AtomicBool,
     db: sled::Db,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Engine {
