@@ -82,7 +82,7 @@ pub(super) struct Engine {
     live: AtomicI64,
     failed: AtomicBool,
     db: sled::Db,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Engine {

@@ -146,11 +146,16 @@ impl Folder {
 
     /// Sets a key of `[files]` in the configuration.
     pub fn set_file(&self, name: &str, value: &str) {
+        self.set("files", name, value);
+    }
+
+    /// Sets a key of a table of the configuration.
+    pub fn set(&self, table: &str, name: &str, value: impl Into<toml::Value>) {
         let text = fs::read_to_string(self.config()).unwrap();
-        let mut table: toml::Table = text.parse().unwrap();
-        let files = table.entry("files").or_insert_with(|| toml::Table::new().into());
-        files.as_table_mut().unwrap().insert(name.to_owned(), value.into());
-        fs::write(self.config(), table.to_string()).unwrap();
+        let mut all: toml::Table = text.parse().unwrap();
+        let table = all.entry(table).or_insert_with(|| toml::Table::new().into());
+        table.as_table_mut().unwrap().insert(name.to_owned(), value.into());
+        fs::write(self.config(), all.to_string()).unwrap();
     }
 
     pub fn path(&self, name: &str) -> String {
