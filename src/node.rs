@@ -233,7 +233,7 @@ impl Node {
         };
         let store = Arc::new(store.open()?);
         let recovery = store.recovery();
-        if recovery.unclean || recovery.rebuilt.is_some() {
+        if recovery.unclean || recovery.rebuilt.is_some() || recovery.without_snapshots.is_some() {
             tracing::warn!(?recovery, "the store had not been closed");
         }
         let log_settings = LogSettings::new(&settings.log_origin, &settings.region);

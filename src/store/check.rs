@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, HOLDER_KEY, ID_KEY, Named, part_key, read_locator};
+use super::engine::{Engine, Named, part_key, read_locator};
 use super::export;
 use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
-use super::op::{self, Entry, Head, Operation};
+use super::op::{self, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::open::{JOURNAL_KIND, Places};
 use super::packed;
 use super::recover::catching;

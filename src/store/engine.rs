@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `batch` | number u64 BE | a packed batch |
 //! | `impression` | digest | a seal and a signer's certificate |
-//! | `id` | blind identifier (16) | locator: batch u64 BE ‖ slot |
-//! | `holder` | blind holder (16) ‖ blind type (4) ‖ locator | nothing |
-//! | `number` | blind type and number (16) ‖ locator | nothing |
+//! | `id` | blind identifier (12) | locator: batch u64 BE ‖ slot |
+//! | `holder` | blind holder (12) ‖ blind type (4) ‖ locator | nothing |
+//! | `number` | blind type and number (12) ‖ locator | nothing |
 //! | `id.base`, `holder.base`, `number.base` | a bound | many entries of the same kind, see [`packed`] |
 //! | `status` | blind identifier ‖ change number u64 BE | a declared state |
 //! | `state` | blind kind (16) ‖ blind kind and key (16) | kind, key and JSON |
@@ -25,7 +25,7 @@
 //! leaves half done is done again by the replay.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use serde_json::Value;
@@ -35,7 +35,7 @@ use super::block;
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
 use super::keys::{Keyring, Use};
-use super::op::{self, AddedBatch, Change, Entry, Head, Operation};
+use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
 use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
@@ -49,9 +49,6 @@ const PART: usize = 6_000;
 const FORMAT: u8 = 1;
 /// Bytes of a locator.
 pub(super) const LOCATOR: usize = 9;
-/// Bytes of the blind keys of `id` and `number`, and of `holder`.
-pub(super) const ID_KEY: usize = 16;
-pub(super) const HOLDER_KEY: usize = 20;
 const HEAD_KEY: &[u8] = b"head";
 
 /// Key and value.
@@ -81,9 +78,11 @@ pub(super) struct Engine {
     head: Mutex<Head>,
     gate: RwLock<()>,
     folding: Mutex<()>,
+    /// Licences in the flat indexes.
+    live: AtomicI64,
     failed: AtomicBool,
     db: sled::Db,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Engine {
@@ -119,10 +118,13 @@ impl Engine {
             head: Mutex::default(),
             gate: RwLock::default(),
             folding: Mutex::default(),
+            live: AtomicI64::new(0),
             failed: AtomicBool::new(false),
             db,
             dir: dir.to_owned(),
         };
+        // Few: they are folded before they are many.
+        engine.count_live(i64::try_from(engine.id.tree.len()).unwrap_or(i64::MAX));
         let head = engine.read_head()?;
         *engine.lock_head() = head;
         Ok(engine)
@@ -150,6 +152,15 @@ impl Engine {
     /// While it is held no index entry moves from a flat to a packed tree.
     pub(super) fn hold_folding(&self) -> std::sync::MutexGuard<'_, ()> {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Licences in the flat indexes, about: a replay may count one twice.
+    pub(super) fn live_licences(&self) -> u64 {
+        u64::try_from(self.live.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    pub(super) fn count_live(&self, more: i64) {
+        self.live.fetch_add(more, Ordering::SeqCst);
     }
 
     /// From now on nothing is served.
@@ -320,6 +331,7 @@ impl Engine {
             }
             self.number.tree.insert([number.as_slice(), &at].concat(), &[])?;
         }
+        self.count_live(outline.entries.len() as i64);
         Ok(())
     }
 
@@ -493,7 +505,10 @@ impl Engine {
     /// The status whose value has a part under this sled key.
     pub(super) fn status_at(&self, key: &[u8]) -> Result<(Identifier, StatusRecord), StoreError> {
         let damaged = |why| StoreError::Damaged { tree: "status", key: hex::encode(key), why };
-        let base = key.get(..24).filter(|_| key.len() == 26).ok_or(damaged("its key has a wrong length"))?;
+        let base = key
+            .get(..ID_KEY + 8)
+            .filter(|_| key.len() == ID_KEY + 10)
+            .ok_or(damaged("its key has a wrong length"))?;
         let plain = self.read(&self.status, base)?.ok_or(damaged("it is not here"))?;
         let mut reader = Reader(&plain);
         let read = op::read_status(&mut reader).filter(|_| reader.is_empty());
@@ -517,7 +532,7 @@ impl Engine {
 
     pub(super) fn states(&self, kind: &str) -> Result<Vec<(String, Value)>, StoreError> {
         let mut all = Vec::new();
-        for key in self.state.tree.scan_prefix(self.keys.blind("kind", &[kind])).keys() {
+        for key in self.state.tree.scan_prefix(self.keys.blind::<16>("kind", &[kind])).keys() {
             let key = key?;
             if let Some((base, [0, 0])) = key.split_last_chunk()
                 && let Some((_, name, value)) = self.state_at(base)?
@@ -547,8 +562,9 @@ impl Engine {
 
     pub(super) fn state_key(&self, kind: &str, key: &str) -> [u8; 32] {
         let mut at = [0; 32];
-        let halves = [self.keys.blind("kind", &[kind]), self.keys.blind("state", &[kind, key])].concat();
-        at.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
+        let halves: [[u8; 16]; 2] =
+            [self.keys.blind("kind", &[kind]), self.keys.blind("state", &[kind, key])];
+        at.iter_mut().zip(halves.concat()).for_each(|(to, from)| *to = from);
         at
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::engine::{Engine, declared};
-use super::op::{self, AddedBatch, Change, Head, Operation, VolumeRef};
+use super::op::{self, AddedBatch, Change, Head, IdKey, Operation, VolumeRef};
 use super::open::Checkpoint;
 use super::traits::{BatchNumber, StatusChange, StatusRecord};
 use crate::durable::{Ledger, Staged};
@@ -17,7 +17,7 @@ use crate::seal::batch::SealImpression;
 use crate::time::Timestamp;
 
 /// States by blind identifier.
-type Statuses = HashMap<[u8; 16], StatusRecord>;
+type Statuses = HashMap<IdKey, StatusRecord>;
 
 /// A batch made ready by its caller's thread: only its number is missing.
 pub(super) struct NewBatch {
@@ -28,7 +28,7 @@ pub(super) struct NewBatch {
 
 pub(super) struct NewLicence {
     /// Blind.
-    pub(super) id: [u8; 16],
+    pub(super) id: IdKey,
     pub(super) identifier: Identifier,
     pub(super) state: State,
     pub(super) supersedes: Option<Identifier>,
@@ -106,6 +106,10 @@ impl StoreLedger {
         self.checkpoint.save(&self.engine)?;
         self.bytes_since = 0;
         Ok(())
+    }
+
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
     }
 
     pub(super) const fn checkpoint(&mut self) -> &mut Checkpoint {

@@ -24,7 +24,7 @@
 //! export writes only what came that day.
 //!
 //! All that is written is ciphertext except hashes, key numbers and counts. Index keys are blind
-//! (HMAC-SHA-256 under a key of their own, 16 bytes), so a stolen disk shows how many licences some
+//! (HMAC-SHA-256 under a key of their own), so a stolen disk shows how many licences some
 //! holder has, never whose.
 //!
 //! | file | decides |
@@ -38,6 +38,7 @@
 //! | `rows`, `volume`, `export` | the copy that does not need sled |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
+//! | `fold` | what was issued live moves into the packed indexes |
 //! | `check` | everything re-derived |
 //! | `floor` | for measuring: a store that promises nothing |
 
@@ -48,6 +49,7 @@ mod dictionary;
 mod engine;
 mod export;
 pub mod floor;
+mod fold;
 mod intake;
 mod keys;
 mod ledger;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dictionary::Dictionaries;
 use super::engine::Engine;
+use super::fold::{Folder, LOOK_EVERY};
 use super::keys::{KEY_FILE, Keyring};
 use super::ledger::StoreLedger;
 use super::op::Head;
@@ -70,6 +71,9 @@ pub(super) struct CheckpointBody {
     last_change: u64,
     /// Operations up to this one may be missing from the journal: exports cover them.
     pub(super) journal_from: u64,
+    /// Bytes of sled's log file, all of them fsynced. 0: not noted by an older program.
+    #[serde(default)]
+    pub(super) sled_log: u64,
 }
 
 /// Writes the side file.
@@ -106,6 +110,7 @@ impl Checkpoint {
             licences: head.licences,
             last_change: head.last_change,
             journal_from: self.body.journal_from,
+            sled_log: log_bytes(&engine.dir),
         };
         self.write(&engine.keys)
     }
@@ -170,9 +175,16 @@ impl OpenStore<'_> {
         let loading = intake::is_loading(&*disk, &places.import, &keys, &engine.head())?;
         let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings.checkpoint_bytes);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
-        let committer = Committer::start("store-writer", journal, ledger, limits)?;
+        let committer = Arc::new(Committer::start("store-writer", journal, ledger, limits)?);
+        let folder = match (settings.fold_per_second, loading) {
+            (0, _) | (_, true) => None,
+            (rate, false) => {
+                let (engine, committer) = (Arc::clone(&engine), Arc::clone(&committer));
+                Some(Folder::start(engine, committer, settings.fold_from, rate, LOOK_EVERY)?)
+            }
+        };
         let settings = settings.clone();
-        Ok(Store::new(Opened { engine, committer, disk, places, settings, recovery, loading, lock }))
+        Ok(Store::new(Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock }))
     }
 }
 
@@ -217,8 +229,21 @@ fn open_keys(
     Keyring::create(disk, &places.dir, master, random)
 }
 
+/// Bytes of the log file of a sled folder; 0 if there is none.
+pub(super) fn log_bytes(sled: &Path) -> u64 {
+    std::fs::metadata(sled.join("db")).map_or(0, |file| file.len())
+}
+
 /// Whether an opened sled has all that the checkpoint says.
-pub(super) fn has_all(engine: &Engine, noted: &CheckpointBody) -> Result<(), RecoveryCause> {
+///
+/// `log` is what [`log_bytes`] gave before sled was opened. A shorter log may have lost pages of which no
+/// counter tells, while the newest ones lie before its end: sled does not write in order. sled itself
+/// cuts free room off the end now and then; a kill just then costs a rebuilding that was not needed.
+pub(super) fn has_all(engine: &Engine, noted: &CheckpointBody, log: u64) -> Result<(), RecoveryCause> {
+    if log < noted.sled_log {
+        let text = format!("its log has {log} bytes, not {}", noted.sled_log);
+        return Err(RecoveryCause::LostTail(text));
+    }
     let head: Head = engine.head();
     if head.sequence < noted.sequence || head.last_batch < noted.last_batch {
         let text = format!("it ends with operation {}, not {}", head.sequence, noted.sequence);

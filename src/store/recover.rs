@@ -11,7 +11,7 @@ use super::export;
 use super::keys::Keyring;
 use super::load::{self, Loader};
 use super::op::{Change, Operation};
-use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all};
+use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all, log_bytes};
 use super::traits::{Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{self, Random};
@@ -104,7 +104,7 @@ impl Context<'_> {
             (None, false, _) => RecoveryCause::Missing,
             // Without a checkpoint it is not known how much sled ought to have.
             (None, true, None) => RecoveryCause::LostTail("there is no checkpoint".to_owned()),
-            (None, true, Some(noted)) => match self.usable(keys, &noted, recovery.unclean)? {
+            (None, true, Some(noted)) => match self.usable_or_mended(keys, &noted, recovery)? {
                 Ok(engine) => return Ok((engine, noted.sequence)),
                 Err(cause) => cause,
             },
@@ -147,11 +147,36 @@ impl Context<'_> {
         {
             return Ok(Err(RecoveryCause::Probe(said)));
         }
+        let log = log_bytes(&self.places.sled);
         let opened = catching(|| {
             let engine = self.engine(keys).map_err(|why| RecoveryCause::Open(why.to_string()))?;
-            has_all(&engine, noted).map(|()| engine)
+            has_all(&engine, noted, log).map(|()| engine)
         });
         Ok(opened.unwrap_or_else(|panic| Err(RecoveryCause::Open(panic))))
+    }
+
+    /// As [`Context::usable`], and where sled does not open, once more without its snapshots. A snapshot
+    /// only spares sled the reading of its log, and a damaged or half-written one is the fault that
+    /// its users meet most; without them it opens in a minute or two where rebuilding takes many.
+    fn usable_or_mended(
+        &self,
+        keys: &Arc<Keyring>,
+        noted: &CheckpointBody,
+        recovery: &mut Recovery,
+    ) -> Result<Result<Engine, RecoveryCause>, StoreError> {
+        let cause = match self.usable(keys, noted, recovery.unclean)? {
+            Err(cause @ (RecoveryCause::Open(_) | RecoveryCause::Probe(_))) => cause,
+            decided => return Ok(decided),
+        };
+        let Some(aside) = set_snapshots_aside(&self.places.sled)? else { return Ok(Err(cause)) };
+        // Before it is opened in this process, which what is wrong may be the end of.
+        let again = self.usable(keys, noted, true)?;
+        if again.is_ok() {
+            tracing::warn!(?cause, ?aside, "sled opened without its snapshots; run `store check` soon");
+            recovery.without_snapshots = Some(cause);
+        }
+        recovery.snapshots_aside = Some(aside);
+        Ok(again)
     }
 
     /// Makes a new sled from the newest export that is good to its end, or an empty one.
@@ -222,16 +247,43 @@ pub(super) fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Gives a folder the first free name `sled.damaged-N`.
 fn move_aside(sled: &Path) -> Result<PathBuf, StoreError> {
-    let mut number = 1_u32;
-    let aside = loop {
-        let aside = sled.with_extension(format!("damaged-{number}"));
-        if !aside.exists() {
-            break aside;
-        }
-        number += 1;
-    };
+    let aside = first_free(sled);
     std::fs::rename(sled, &aside).map_err(DurableError::io("move aside", sled))?;
     Ok(aside)
+}
+
+/// Moves sled's snapshots, whole and half-written, to the first free folder `snapshots.damaged-N` beside
+/// it; `None` if it has none.
+fn set_snapshots_aside(sled: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let mut snapshots = Vec::new();
+    for entry in std::fs::read_dir(sled).map_err(DurableError::io("list", sled))? {
+        let name = entry.map_err(DurableError::io("list", sled))?.file_name();
+        if name.to_string_lossy().starts_with("snap.") {
+            snapshots.push(name);
+        }
+    }
+    if snapshots.is_empty() {
+        return Ok(None);
+    }
+    let aside = first_free(&sled.with_file_name("snapshots"));
+    std::fs::create_dir(&aside).map_err(DurableError::io("create", &aside))?;
+    for name in snapshots {
+        let from = sled.join(&name);
+        std::fs::rename(&from, aside.join(&name)).map_err(DurableError::io("move aside", &from))?;
+    }
+    Ok(Some(aside))
+}
+
+/// The first name `….damaged-N` that is free.
+fn first_free(path: &Path) -> PathBuf {
+    let mut number = 1_u32;
+    loop {
+        let aside = path.with_extension(format!("damaged-{number}"));
+        if !aside.exists() {
+            return aside;
+        }
+        number += 1;
+    }
 }
 
 /// `None` when the probe found nothing wrong, else what it ended with.

@@ -26,6 +26,12 @@ pub struct StoreSettings {
     pub sort_bytes: usize,
     /// Licences after which an import notes how far it came. Default 1,000,000.
     pub import_checkpoint: u64,
+    /// Licences issued live past which they are moved into the packed indexes, in the background. Default
+    /// 100,000.
+    pub fold_from: u64,
+    /// Licences moved in a second at the most; each costs up to 20 KB of writing. 0: none are moved.
+    /// Default 1,000.
+    pub fold_per_second: u64,
     /// zstd level of blocks, 1 to 19. Default 3.
     pub zstd_level: i32,
     /// Command that opens sled first in a process of its own after an unclean stop, so that a panic of
@@ -46,6 +52,8 @@ impl Default for StoreSettings {
             keep_exports: 2,
             sort_bytes: 512 << 20,
             import_checkpoint: 1_000_000,
+            fold_from: 100_000,
+            fold_per_second: 1_000,
             zstd_level: 3,
             probe: None,
         }

@@ -9,6 +9,7 @@ use super::block;
 use super::check;
 use super::engine::{Engine, declared};
 use super::export;
+use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
@@ -33,13 +34,14 @@ const MAX_OF_NUMBER: usize = 256;
 /// A store on sled and journal. Dropping it writes a checkpoint and closes it.
 pub struct Store {
     pub(super) engine: Arc<Engine>,
-    committer: Committer<StoreLedger>,
+    pub(super) committer: Arc<Committer<StoreLedger>>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) places: Places,
     pub(super) settings: StoreSettings,
     recovery: Recovery,
     /// An import was interrupted while it filled sled: nothing else may change the store.
     loading: AtomicBool,
+    folder: Option<Folder>,
     // Last, so that it is let go when all else is closed.
     _lock: DirLock,
 }
@@ -53,7 +55,8 @@ impl std::fmt::Debug for Store {
 /// What opening a store gives.
 pub(super) struct Opened {
     pub(super) engine: Arc<Engine>,
-    pub(super) committer: Committer<StoreLedger>,
+    pub(super) committer: Arc<Committer<StoreLedger>>,
+    pub(super) folder: Option<Folder>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) places: Places,
     pub(super) settings: StoreSettings,
@@ -64,14 +67,20 @@ pub(super) struct Opened {
 
 impl Store {
     pub(super) fn new(opened: Opened) -> Self {
-        let Opened { engine, committer, disk, places, settings, recovery, loading, lock } = opened;
+        let Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock } = opened;
         let loading = AtomicBool::new(loading);
-        Self { engine, committer, disk, places, settings, recovery, loading, _lock: lock }
+        Self { engine, committer, disk, places, settings, recovery, loading, folder, _lock: lock }
     }
 
     #[cfg(test)]
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Moves some of what was issued live into the packed indexes; how many licences.
+    #[cfg(test)]
+    pub(super) fn fold(&self) -> Result<u64, StoreError> {
+        super::fold::stride(&self.committer).unwrap_or(Err(StoreError::Closed))
     }
 
     /// Licences after which an import notes how far it came.
@@ -138,6 +147,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.folder = None;
         let saved = self.save_checkpoint();
         self.committer.close();
         // Left marked as open, the next start looks more closely.

@@ -314,6 +314,11 @@ pub struct Recovery {
     /// The store had not been closed.
     pub unclean: bool,
     pub rebuilt: Option<RecoveryCause>,
+    /// Why sled was opened without its snapshots, which then held all that the checkpoint says. A
+    /// `store check` should follow.
+    pub without_snapshots: Option<RecoveryCause>,
+    /// Where sled's snapshots were moved.
+    pub snapshots_aside: Option<PathBuf>,
     /// Where the old sled folder was moved.
     pub moved_aside: Option<PathBuf>,
     /// The export that the rebuilding began with.

@@ -3,6 +3,7 @@
 mod changes;
 mod damage;
 mod faults;
+mod folding;
 mod model;
 mod recovery;
 
