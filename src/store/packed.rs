@@ -4,9 +4,10 @@
 //! An entry is a blind key and a location. A value holds the entries from its **bound** (its key in the
 //! tree: blind key ‖ batch u48 BE ‖ slot) up to the next value's bound; the first bound is all zeros, so
 //! there is a value for every key. A value of more than [`SPLIT`] entries is split, the later parts
-//! written first: a reader beside the writer may meet an entry twice and never misses one. Adding an
-//! entry that is there changes nothing, so an addition that was interrupted is done again from its
-//! start.
+//! written first: a reader beside the writer may meet an entry twice and never misses one. A split that
+//! was interrupted leaves entries in a value that belong behind its end; they are in the later values
+//! too, and readers pass over them. Adding an entry that is there changes nothing, so an addition that
+//! was interrupted is done again from its start, and puts such entries in their place.
 //!
 //! ```text
 //! value   count ‖ shared length u8 ‖ shared bytes ‖ (rest of the key ‖ batch·32 + slot) per entry
@@ -63,12 +64,13 @@ pub(super) fn find<const K: usize>(
     let high = padded(prefix, 0xff, K + AT);
     let mut next = floor(tree, &low)?;
     while let Some(at) = next.filter(|at| *at <= high && found.len() < limit) {
-        for entry in read::<K>(engine, tree, &at)?.into_iter().filter(|entry| entry.key.starts_with(prefix)) {
+        let (entries, until) = span::<K>(engine, tree, &at)?;
+        for entry in entries.into_iter().filter(|entry| entry.key.starts_with(prefix)) {
             if found.len() < limit && found.last().is_none_or(|last| entry > *last) {
                 found.push(entry);
             }
         }
-        next = after(tree, &at)?;
+        next = until;
     }
     Ok(found.into_iter().map(|entry| entry.at).collect())
 }
@@ -94,13 +96,9 @@ impl<'a, const K: usize> Cursor<'a, K> {
         if !self.begun || self.until.as_ref().is_some_and(|until| *until <= low) {
             self.begun = true;
             self.entries.clear();
-            self.until = match floor(self.tree, &low)? {
-                Some(at) => {
-                    self.entries = read(self.engine, self.tree, &at)?;
-                    after(self.tree, &at)?
-                }
-                None => None,
-            };
+            if let Some(at) = floor(self.tree, &low)? {
+                (self.entries, self.until) = span(self.engine, self.tree, &at)?;
+            }
         }
         let here = self.entries.binary_search_by(|entry| entry.key.cmp(key)).is_ok();
         // A value's bound is its first entry.
@@ -120,6 +118,11 @@ pub(super) fn add<const K: usize>(
         let from = floor(tree, &first.bound())?.unwrap_or_else(|| vec![0; K + AT]);
         let until = after(tree, &from)?;
         let mut all = read::<K>(engine, tree, &from)?;
+        let beyond = behind(&mut all, until.as_deref());
+        if !beyond.is_empty() {
+            // First, as the later parts of a split.
+            add(engine, tree, beyond.into_iter().map(Ok))?;
+        }
         let before = all.len();
         while let Some(entry) = peek(&mut entries)?
             && all.len() - before < STRIDE
@@ -153,8 +156,7 @@ pub(super) fn all<'a, const K: usize>(
                 return Some(Ok(entry));
             }
             let at = next.take()?;
-            let step = || Ok::<_, StoreError>((read::<K>(engine, tree, &at)?, after(tree, &at)?));
-            match step() {
+            match span::<K>(engine, tree, &at) {
                 Ok((entries, following)) => {
                     waiting = entries.into_iter();
                     next = following;
@@ -261,6 +263,25 @@ fn read<const K: usize>(
     })
 }
 
+/// The entries of the value under `bound`, and the bound of the value that follows. That is read after
+/// the value: what lies behind it was there before the value was cut.
+fn span<const K: usize>(
+    engine: &Engine,
+    tree: &Named,
+    bound: &[u8],
+) -> Result<(Vec<PackedEntry<K>>, Option<Vec<u8>>), StoreError> {
+    let mut entries = read::<K>(engine, tree, bound)?;
+    let until = after(tree, bound)?;
+    behind(&mut entries, until.as_deref());
+    Ok((entries, until))
+}
+
+/// Takes the entries from `until` on away.
+fn behind<const K: usize>(entries: &mut Vec<PackedEntry<K>>, until: Option<&[u8]>) -> Vec<PackedEntry<K>> {
+    let end = until.map_or(entries.len(), |until| entries.partition_point(|entry| *entry.bound() < *until));
+    entries.split_off(end)
+}
+
 /// The greatest bound that is not above `key`.
 fn floor(tree: &Named, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     let found = tree.tree.range(..=part_key(key, u16::MAX)).next_back().transpose()?;
@@ -281,6 +302,8 @@ fn padded(prefix: &[u8], byte: u8, length: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -307,6 +330,81 @@ mod tests {
         fn bounds_sort_as_entries_do(a in (0u32..3, 0u64..1 << 47, 0u8..32), b in (0u32..3, 0u64..1 << 47, 0u8..32)) {
             let (a, b) = (entry(a.0, a.1, a.2), entry(b.0, b.1, b.2));
             prop_assert_eq!(a.cmp(&b), a.bound().cmp(&b.bound()));
+        }
+    }
+
+    /// What one addition wrote, taken back to where a kill may have stopped it: the values under the
+    /// greatest bounds are written first.
+    fn interrupt(tree: &sled::Tree, before: &BTreeMap<Vec<u8>, Vec<u8>>, kept: usize) {
+        let now: Vec<Vec<u8>> = tree.iter().keys().map(|key| key.unwrap().to_vec()).collect();
+        for key in now.iter().rev().skip(kept) {
+            match before.get(key) {
+                Some(value) => tree.insert(key, value.as_slice()).unwrap(),
+                None => tree.remove(key).unwrap(),
+            };
+        }
+    }
+
+    /// All that readers say is what the model says.
+    fn compare(engine: &Engine, model: &BTreeSet<PackedEntry<16>>, prefixes: &[u32]) {
+        let tree = &engine.id_base;
+        let found: Vec<_> = all::<16>(engine, tree).map(Result::unwrap).collect();
+        assert!(found.iter().eq(model), "{} of {}", found.len(), model.len());
+        let mut cursor = Cursor::<16>::new(engine, tree);
+        for key in prefixes {
+            let key = entry(*key, 0, 0).key;
+            let wanted: Vec<_> =
+                model.iter().filter(|entry| entry.key == key).map(|entry| entry.at).collect();
+            assert_eq!(find::<16>(engine, tree, &key, usize::MAX).unwrap(), wanted);
+            assert_eq!(cursor.contains(&key).unwrap(), !wanted.is_empty());
+            let few = &wanted[..wanted.len().min(3)];
+            assert_eq!(find::<16>(engine, tree, &key, 3).unwrap(), few);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// Several rounds of entries, some of them interrupted and done again.
+        #[test]
+        fn what_was_added_is_found_after_interruptions_too(
+            rounds in proptest::collection::vec(
+                (
+                    proptest::collection::btree_set((0u32..300, 1u64..2_000, 0u8..32), 1..900),
+                    proptest::option::of(0usize..12),
+                ),
+                1..5,
+            ),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = super::super::tests::open(dir.path());
+            let (engine, tree) = (store.engine(), &store.engine().id_base);
+            let mut model = BTreeSet::new();
+            let keys: Vec<u32> = (0..300).step_by(7).collect();
+            for (raw, interrupted) in rounds {
+                let new: BTreeSet<_> = raw.into_iter().map(|(k, b, s)| entry(k, b, s)).collect();
+                let again = || add(engine, tree, new.iter().cloned().map(Ok)).unwrap();
+                if let Some(kept) = interrupted {
+                    let pair = |pair: sled::Result<(sled::IVec, sled::IVec)>| {
+                        let (key, value) = pair.unwrap();
+                        (key.to_vec(), value.to_vec())
+                    };
+                    let before = tree.tree.iter().map(pair).collect();
+                    again();
+                    interrupt(&tree.tree, &before, kept);
+                    // What was there before is found meanwhile.
+                    for key in &keys {
+                        let key = entry(*key, 0, 0).key;
+                        let found = find::<16>(engine, tree, &key, usize::MAX).unwrap();
+                        let old = model.iter().filter(|entry: &&PackedEntry<16>| entry.key == key);
+                        let mut old = old.map(|entry| entry.at);
+                        prop_assert!(old.all(|at| found.contains(&at)));
+                    }
+                }
+                prop_assert_eq!(again(), new.len() as u64);
+                model.extend(new);
+                compare(engine, &model, &keys);
+            }
         }
     }
 }

@@ -125,7 +125,7 @@ fn open_with(
     OpenStore { dir, settings, master, random: Arc::new(SystemRandom::new()), disk }.open()
 }
 
-fn open(dir: &Path) -> Store {
+pub(super) fn open(dir: &Path) -> Store {
     open_with(dir, &settings(), &master(), Arc::new(RealDisk)).unwrap()
 }
 

@@ -17,7 +17,7 @@ use super::{DATA_SEED, seeds};
 /// Licences in the store before the import.
 const STORED: u32 = 100;
 /// First versions in the input.
-const RECORDS: u32 = 2_900;
+const RECORDS: u32 = 2_200;
 const FIRST_STORED: u32 = 100_000;
 
 /// Records of a few types, so that batches fill.
