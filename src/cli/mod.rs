@@ -30,6 +30,7 @@ use crate::accesslog::Keys;
 use crate::crypto::SystemRandom;
 use crate::durable::RealDisk;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
+use crate::store::OpenStore;
 use crate::time::{Clock, Day, SystemClock};
 
 /// An exchange node for electronic licences (电子证照).
@@ -272,6 +273,13 @@ fn store_command(args: &StoreLine, out: &mut dyn Write) -> Result<ExitCode, Erro
     let node = open_node(NodeSettings::read(config)?)?;
     let code = store::run(&args.args, node.store.as_ref(), node.exchange.catalogue, SystemClock.now(), out)?;
     node.close()?;
+    if let store::StoreCommand::Compact { json } = &args.args.command {
+        let (settings, random) = (node.settings.clone(), Arc::new(SystemRandom::new()));
+        drop(node);
+        let (dir, master, disk) = (&settings.store_dir(), &settings.master_key()?, Arc::new(RealDisk));
+        let report = OpenStore { dir, settings: &settings.store, master, random, disk }.compact()?;
+        return store::print_compacted(&report, *json, out);
+    }
     Ok(code)
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::licence::Catalogue;
-use crate::store::{CheckOptions, CheckReport, StoreAdmin, probe_sled};
+use crate::store::{CheckOptions, CheckReport, CompactReport, StoreAdmin, probe_sled};
 use crate::time::Timestamp;
 
 /// Look after the store of a node that does not run.
@@ -43,6 +43,12 @@ pub enum StoreCommand {
     },
     /// Write an export and read it back.
     Export {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the database anew from an export, without the room that it does not use
+    Compact {
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -95,6 +101,9 @@ pub fn run(
             }
             let (sled, journal) = (stats.sled_bytes, stats.journal_bytes);
             writeln!(out, "bytes       {sled} in sled, {journal} in the journal")?;
+            for warning in &stats.warnings {
+                writeln!(out, "warning     {}: {}", warning.name, warning.detail)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Check { every, findings, rate, json } => {
@@ -121,7 +130,25 @@ pub fn run(
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Probe { dir } => open_and_close(dir),
+        // It begins with an export, and goes on once the store is closed.
+        StoreCommand::Compact { .. } => {
+            store.export(now)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+/// Says what [`StoreCommand::Compact`] did.
+pub fn print_compacted(
+    report: &CompactReport,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    if json {
+        return print_json(report, out);
+    }
+    writeln!(out, "{} bytes before, {} after", report.bytes_before, report.bytes_after)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_report(report: &CheckReport, out: &mut dyn Write) -> std::io::Result<()> {

@@ -63,7 +63,7 @@ use crate::pki::{Anchors, Crl};
 use crate::rules::Role;
 use crate::seal::SealingKey;
 use crate::seal::trust::Trust;
-use crate::store::{LicenceIssuer, LicenceReader, Registry};
+use crate::store::{LicenceIssuer, LicenceReader, MemoryWatch, Registry};
 use crate::time::Clock;
 
 /// JSON answers.
@@ -185,6 +185,8 @@ pub struct Exchange {
     pub peers: Peers,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Whether the process has more memory than it should.
+    pub memory: MemoryWatch,
     held: RwLock<Arc<Held>>,
     pub(crate) replays: Replays,
     /// Held by a change until it is logged, so that the log has changes in the order of the store and
@@ -223,6 +225,7 @@ impl Exchange {
         Ok(Self {
             uploads: places(parts.settings.file_uploads),
             workers: places(parts.settings.file_workers),
+            memory: MemoryWatch::default(),
             region: parts.region,
             settings: parts.settings,
             catalogue: parts.catalogue,

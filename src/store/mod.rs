@@ -38,20 +38,24 @@
 //! | `rows`, `volume`, `export` | the copy that does not need sled |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
+//! | `memory`, `growth`, `compact` | what sled takes of memory and disk, and the cure |
 //! | `check` | everything re-derived |
 //! | `floor` | for measuring: a store that promises nothing |
 
 mod block;
 mod check;
 mod codec;
+mod compact;
 mod dictionary;
 mod engine;
 mod export;
 pub mod floor;
+mod growth;
 mod intake;
 mod keys;
 mod ledger;
 mod load;
+mod memory;
 mod op;
 mod open;
 mod packed;
@@ -63,7 +67,10 @@ mod sorter;
 mod traits;
 mod volume;
 
+pub use compact::CompactReport;
+pub use growth::StoreWarning;
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealWatcher, Sealed};
+pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
 pub use open::OpenStore;
 
 pub use settings::StoreSettings;

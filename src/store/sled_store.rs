@@ -323,6 +323,9 @@ impl StoreAdmin for Store {
             sled_bytes: self.engine.size_on_disk()?,
             journal_bytes,
             exported_operations: exported.map(|manifest| manifest.sequence),
+            warnings: self
+                .engine
+                .warnings(&self.places.exports, self.settings.disk_alarm_bytes_per_licence)?,
         })
     }
 

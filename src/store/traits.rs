@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
+use super::growth::StoreWarning;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
 use crate::seal::batch::SealImpression;
@@ -221,6 +222,8 @@ pub struct StoreStats {
     pub journal_bytes: u64,
     /// Operations that the newest export covers.
     pub exported_operations: Option<u64>,
+    /// What should be looked after.
+    pub warnings: Vec<StoreWarning>,
 }
 
 /// What to check.

@@ -1,6 +1,7 @@
 //! The store as a whole, on real folders and on a disk that fails.
 
 mod changes;
+mod compacting;
 mod damage;
 mod faults;
 mod model;
