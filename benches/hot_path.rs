@@ -147,7 +147,7 @@ fn hashed(
         let kind = catalogue.get(&record.type_code).ok_or("a type that is not in the catalogue")?;
         let salts = salt_key.salts(&batch, record.identifier.as_str());
         for (name, value) in record.disclosed() {
-            texts.push(disclosure::encode(&salts.salt(&name), &name, &value).into_bytes());
+            texts.push(disclosure::encode(&salts.salt(&name), &name, &(&value).into()).into_bytes());
         }
         let payload = Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite)?;
         texts.push(serde_json::to_vec(&payload)?);

@@ -106,7 +106,11 @@ mod tests {
         for threads in [1, 2, 7] {
             let mut seen = Vec::new();
             let inputs = (0..1000u64).map(Ok::<_, ()>);
-            ordered(threads, inputs, |n| Ok(n * 2), |n| Ok(seen.push(n))).unwrap();
+            let take = |n| {
+                seen.push(n);
+                Ok(())
+            };
+            ordered(threads, inputs, |n| Ok(n * 2), take).unwrap();
             assert_eq!(seen, (0..1000).map(|n| n * 2).collect::<Vec<_>>());
         }
     }
@@ -117,7 +121,11 @@ mod tests {
             let mut taken = Vec::new();
             let fails = |at: &str, n: u64| if at == place && n == 100 { Err(n) } else { Ok(n) };
             let inputs = (0..).map(|n| fails("draw", n));
-            let done = ordered(3, inputs, |n| fails("work", n), |n| Ok(taken.push(fails("take", n)?)));
+            let take = |n| {
+                taken.push(fails("take", n)?);
+                Ok(())
+            };
+            let done = ordered(3, inputs, |n| fails("work", n), take);
             assert_eq!(done, Err(100), "{place}");
             assert_eq!(taken, (0..100).collect::<Vec<_>>(), "{place}");
         }

@@ -8,9 +8,9 @@ use super::record::Draft;
 use super::wire::{ChangeAnswer, IssueRequest, StatusRequest};
 use super::{Answer, Exchange, Incoming, failed, import, licences, parse, reconcile};
 use crate::crypto::sha256;
-use crate::licence::{Identifier, Record, RecordError, Rule, State};
+use crate::licence::{Identifier, Record, RecordError, RecordRef, Rule, State};
 use crate::seal::batch::SealImpression;
-use crate::seal::{SealedBatch, SealingKey};
+use crate::seal::{BatchSeal, SealedBatch, SealingKey};
 use crate::store::{StatusChange, StoreError};
 
 pub const ISSUE: &str = "/v1/licences/issue";
@@ -48,8 +48,8 @@ pub async fn issue(
         }
     }
     let identifier = record.identifier.clone();
-    let (batch, impression) = seal(exchange, vec![record])?;
-    let manifest = batch.manifest.clone();
+    let (sealed, impression) = seal(exchange, &[record.view()])?;
+    let (manifest, batch) = (sealed.manifest.clone(), SealedBatch { seal: sealed, records: vec![record] });
     take_turn(exchange, draft).await?;
     let changed = Arc::clone(exchange);
     let numbers = tokio::task::spawn_blocking(move || changed.issuer.add_batches(vec![(batch, impression)]))
@@ -153,26 +153,26 @@ fn answer(exchange: &Exchange, identifier: &Identifier, draft: &Draft) -> Result
 
 /// Seals records of one type and issuer with the issuer's key, or with the library's attestation seal
 /// where that key is not here. A seal that no verifier would accept is not set.
-pub fn seal(exchange: &Exchange, records: Vec<Record>) -> Result<(SealedBatch, SealImpression), Problem> {
+pub fn seal(exchange: &Exchange, records: &[RecordRef<'_>]) -> Result<(BatchSeal, SealImpression), Problem> {
     let first = records.first().ok_or_else(|| failed("seal", &"an empty batch"))?;
-    let (issuer, type_code) = (first.issuer_code.to_string(), first.type_code.to_string());
+    let (issuer, type_code) = (first.issuer_code, first.type_code);
     let key: &SealingKey = exchange
         .sealing
         .by_issuer
-        .get(&issuer)
+        .get(issuer)
         .or(exchange.sealing.attestation.as_ref())
         .ok_or_else(|| {
-            Problem::conflict("seal.none", "neither this authority's seal nor an attestation seal is here")
-        })?;
+        Problem::conflict("seal.none", "neither this authority's seal nor an attestation seal is here")
+    })?;
     let now = exchange.clock.now();
     let certificate = sha256(&[&key.certificate]);
     exchange
         .held()
         .trust
-        .bind(key.voice, &issuer, &type_code, &certificate, now)
+        .bind(key.voice, issuer, type_code, &certificate, now)
         .map_err(|why| Problem::conflict("issuerBinding", why.to_string()))?;
     let salt_key = exchange.issuer.current_salt_key();
-    SealedBatch::seal(records, exchange.catalogue, key, &salt_key, now, exchange.random.as_ref())
+    BatchSeal::over(records, exchange.catalogue, key, &salt_key, now, exchange.random.as_ref())
         .map_err(|why| failed("seal", &why))
 }
 

@@ -46,7 +46,7 @@ pub use generate::{Generator, Issuer, Region, issuers};
 pub use holder::{Holder, HolderCodeType, HolderError, PersonKind};
 pub use identifier::{Identifier, IdentifierError, TypeCode};
 pub use lint::{CatalogueFinding, check_catalogue};
-pub use record::{FieldValue, Record, RecordError, Rule};
+pub use record::{FieldValue, HolderRef, Record, RecordError, RecordRef, Rule, ValueRef};
 pub use status::{Effective, State, UnknownState};
 pub use summary::TypeSummary;
 pub use syntax::clean as clean_text;

@@ -6,6 +6,7 @@
 //! that is how tables export what they do not have.
 
 mod read;
+mod view;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::read::Problems;
+pub use self::view::{HolderRef, RecordRef, ValueRef};
 use super::catalogue::{COMMON_NAMES, Catalogue, Field, FieldKind};
 use super::holder::{Holder, HolderError};
 use super::identifier::{Identifier, IdentifierError, TypeCode};
@@ -54,15 +56,6 @@ impl FieldValue {
         match self {
             Self::Text(text) => std::slice::from_ref(text),
             Self::List(list) => list,
-        }
-    }
-
-    /// A common field of several holders: one is a text, several are a list.
-    fn of_holders<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut texts: Vec<String> = texts.map(str::to_owned).collect();
-        match texts.as_slice() {
-            [_] => Self::Text(texts.pop().unwrap_or_default()),
-            _ => Self::List(texts),
         }
     }
 }
@@ -304,8 +297,8 @@ impl Record {
         if let Some(id) = &self.supersedes {
             put("supersedes", id.as_str().into());
         }
-        for (name, value) in self.common() {
-            put(name, value.into());
+        for (name, value) in self.view().common() {
+            put(name, value.to_owned().into());
         }
         let fields: Map<String, Value> =
             self.fields.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
@@ -315,31 +308,9 @@ impl Record {
 
     /// The values present among the type's disclosure names: the common six and the face fields.
     pub fn disclosed(&self) -> BTreeMap<String, FieldValue> {
-        let common = self.common().map(|(name, value)| (name.to_owned(), value));
+        let view = self.view();
+        let common = view.common().map(|(name, value)| (name.to_owned(), value.to_owned()));
         common.chain(self.fields.iter().map(|(k, v)| (k.clone(), v.clone()))).collect()
-    }
-
-    /// One of [`Self::disclosed`].
-    pub fn value(&self, name: &str) -> Option<Cow<'_, FieldValue>> {
-        let field = self.fields.get(name).map(Cow::Borrowed);
-        field.or_else(|| self.common_value(name).map(Cow::Owned))
-    }
-
-    fn common(&self) -> impl Iterator<Item = (&'static str, FieldValue)> {
-        COMMON_NAMES.into_iter().filter_map(|name| Some((name, self.common_value(name)?)))
-    }
-
-    fn common_value(&self, name: &str) -> Option<FieldValue> {
-        let holders = |text: fn(&Holder) -> &str| FieldValue::of_holders(self.holders.iter().map(text));
-        Some(match name {
-            "certificateHolderName" => holders(Holder::name),
-            "certificateHolderCode" => holders(Holder::code),
-            "certificateHolderTypeCode" => holders(|holder| holder.code_type().code()),
-            "certificateNumber" => FieldValue::Text(self.number.clone()),
-            "certificateIssuingAuthorityName" => FieldValue::Text(self.issuer_name.clone()),
-            "certificateAreaCode" => FieldValue::Text(self.area_code.clone()),
-            _ => return None,
-        })
     }
 }
 

@@ -12,7 +12,7 @@ use super::manifest::{ATTEST_V1, BATCH_V1};
 use super::sealed_licence::Proof;
 use super::{BatchId, Manifest, Payload, SealError, SealedLicence, ses};
 use crate::crypto::{Digest, Random, Signature, Signer, sha256};
-use crate::licence::{Catalogue, LicenceType, Record};
+use crate::licence::{Catalogue, LicenceType, Record, RecordRef};
 use crate::merkle;
 use crate::time::Timestamp;
 
@@ -91,23 +91,29 @@ impl StampParts {
     }
 }
 
-/// Licences under one stamp, as the store keeps them.
-#[derive(Clone, Debug)]
-pub struct SealedBatch {
+/// One stamp over several licences: all of a sealed batch but its records.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchSeal {
     pub manifest: Manifest,
     pub stamp: StampParts,
     pub salt_key: SaltKeyId,
     /// Catalogue version of the payloads.
     pub schema: String,
-    pub records: Vec<Record>,
     /// Leaf hashes, in the order of the records.
     pub leaves: Vec<Digest>,
 }
 
-impl SealedBatch {
+/// Licences under one stamp.
+#[derive(Clone, Debug)]
+pub struct SealedBatch {
+    pub seal: BatchSeal,
+    pub records: Vec<Record>,
+}
+
+impl BatchSeal {
     /// Seals `records` (1 to 32, one type and issuer) with one signature.
-    pub fn seal(
-        records: Vec<Record>,
+    pub fn over(
+        records: &[RecordRef<'_>],
         catalogue: &Catalogue,
         key: &SealingKey,
         salt_key: &SaltKey,
@@ -118,19 +124,20 @@ impl SealedBatch {
         if records.len() > MAX_BATCH {
             return Err(SealError::Batch("it has more"));
         }
-        let kind = licence_type(catalogue, first)?;
+        let kind = licence_type(catalogue, first.type_code)?;
         let suite = key.signer.suite();
         let batch = BatchId::generate(random)?;
-        let alike =
-            |record: &Record| record.type_code == first.type_code && record.issuer_code == first.issuer_code;
+        let alike = |record: &RecordRef<'_>| {
+            record.type_code == first.type_code && record.issuer_code == first.issuer_code
+        };
         if !records.iter().all(alike) {
             return Err(SealError::Batch("its licences differ in type or issuer"));
         }
-        let payloads = Payload::of_each(&records, kind, catalogue.version(), &batch, salt_key, suite);
+        let payloads = Payload::of_each(records, kind, catalogue.version(), &batch, salt_key, suite);
         let leaves = Payload::leaves(&payloads, suite);
         let manifest = Manifest {
-            issuer: first.issuer_code.to_string(),
-            type_code: first.type_code.to_string(),
+            issuer: first.issuer_code.to_owned(),
+            type_code: first.type_code.to_owned(),
             batch,
             size: u8::try_from(records.len()).map_err(|_| SealError::Batch("it has more"))?,
             suite,
@@ -142,31 +149,24 @@ impl SealedBatch {
         let impression =
             SealImpression { seal: Arc::clone(&key.seal), certificate: Arc::clone(&key.certificate) };
         let stamp = StampParts { impression: impression.digest(), time, voice: key.voice, signature };
-        let sealed = Self {
-            manifest,
-            stamp,
-            salt_key: salt_key.id.clone(),
-            schema: catalogue.version().to_owned(),
-            records,
-            leaves,
-        };
-        Ok((sealed, impression))
+        let (salt_key, schema) = (salt_key.id.clone(), catalogue.version().to_owned());
+        Ok((Self { manifest, stamp, salt_key, schema, leaves }, impression))
     }
 
-    /// Cuts licence `index` out, showing the fields for which `show` says yes.
+    /// Cuts licence `index`, which is `record`, out, showing the fields for which `show` says yes.
     ///
     /// The leaf is derived from the record anew and compared with the sealed one, so a record that
     /// was changed where it lay is never served.
     pub fn licence(
         &self,
         index: usize,
+        record: &Record,
         catalogue: &Catalogue,
         impression: &SealImpression,
         salt_key: &SaltKey,
         show: &dyn Fn(&str) -> bool,
     ) -> Result<SealedLicence, SealError> {
-        let record = self.records.get(index).ok_or(SealError::Batch("no such place in it"))?;
-        let kind = licence_type(catalogue, record)?;
+        let kind = licence_type(catalogue, record.type_code.as_str())?;
         let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
         let hash = |parts: &[&[u8]]| suite.hash(parts);
         let payload = Payload::of(record, kind, &self.schema, batch, salt_key, suite)?;
@@ -174,9 +174,9 @@ impl SealedBatch {
             return Err(SealError::LeafChanged);
         }
         let path = merkle::inclusion_path(&hash, &self.leaves, index as u64).ok_or(SealError::LeafChanged)?;
-        let salts = salt_key.salts(batch, &payload.id);
+        let (salts, view) = (salt_key.salts(batch, &payload.id), record.view());
         let shown = kind.disclosure_names().filter(|name| show(name));
-        let encode = |name| Some(disclosure::encode(&salts.salt(name), name, &*record.value(name)?));
+        let encode = |name| Some(disclosure::encode(&salts.salt(name), name, &view.value(name)?));
         let mut disclosures: Vec<String> = shown.filter_map(encode).collect();
         disclosures.sort_unstable();
         let proof = Proof {
@@ -189,8 +189,37 @@ impl SealedBatch {
     }
 }
 
-fn licence_type<'a>(catalogue: &'a Catalogue, record: &Record) -> Result<&'a LicenceType, SealError> {
-    catalogue.get(&record.type_code).ok_or_else(|| SealError::UnknownType(record.type_code.to_string()))
+impl SealedBatch {
+    /// [`BatchSeal::over`] records that are kept with it.
+    pub fn seal(
+        records: Vec<Record>,
+        catalogue: &Catalogue,
+        key: &SealingKey,
+        salt_key: &SaltKey,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<(Self, SealImpression), SealError> {
+        let views: Vec<RecordRef<'_>> = records.iter().map(Record::view).collect();
+        let (seal, impression) = BatchSeal::over(&views, catalogue, key, salt_key, now, random)?;
+        Ok((Self { seal, records }, impression))
+    }
+
+    /// [`BatchSeal::licence`] of the record at `index`.
+    pub fn licence(
+        &self,
+        index: usize,
+        catalogue: &Catalogue,
+        impression: &SealImpression,
+        salt_key: &SaltKey,
+        show: &dyn Fn(&str) -> bool,
+    ) -> Result<SealedLicence, SealError> {
+        let record = self.records.get(index).ok_or(SealError::Batch("no such place in it"))?;
+        self.seal.licence(index, record, catalogue, impression, salt_key, show)
+    }
+}
+
+fn licence_type<'a>(catalogue: &'a Catalogue, code: &str) -> Result<&'a LicenceType, SealError> {
+    catalogue.find(code).ok_or_else(|| SealError::UnknownType(code.to_owned()))
 }
 
 /// The salt keys of a store, by name.

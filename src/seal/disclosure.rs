@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jcs;
 use crate::crypto::{Digest, Hmac, Secret, Suite};
-use crate::licence::FieldValue;
+use crate::licence::{FieldValue, ValueRef};
 use crate::seal::manifest::BatchId;
 
 /// Bytes of a salt.
@@ -77,7 +77,7 @@ pub struct Disclosure {
 }
 
 /// base64url of the JCS bytes of `[salt, name, value]`.
-pub fn encode(salt: &str, name: &str, value: &FieldValue) -> String {
+pub fn encode(salt: &str, name: &str, value: &ValueRef<'_>) -> String {
     let mut json = Vec::new();
     write_json(&mut json, salt, name, value);
     B64.encode(json)
@@ -98,7 +98,7 @@ pub(super) struct Preimages {
 
 impl Preimages {
     /// The characters of [`encode`].
-    pub(super) fn disclosure(&mut self, salt: &str, name: &str, value: &FieldValue) {
+    pub(super) fn disclosure(&mut self, salt: &str, name: &str, value: &ValueRef<'_>) {
         self.json.clear();
         write_json(&mut self.json, salt, name, value);
         push_base64(&mut self.texts, &self.json);
@@ -127,15 +127,15 @@ fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     debug_assert_eq!(written, Some(out.len() - from));
 }
 
-fn write_json(out: &mut Vec<u8>, salt: &str, name: &str, value: &FieldValue) {
+fn write_json(out: &mut Vec<u8>, salt: &str, name: &str, value: &ValueRef<'_>) {
     out.push(b'[');
     jcs::text(out, salt);
     out.push(b',');
     jcs::text(out, name);
     out.push(b',');
     match value {
-        FieldValue::Text(text) => jcs::text(out, text),
-        FieldValue::List(list) => jcs::texts(out, list),
+        ValueRef::Text(text) => jcs::text(out, text),
+        ValueRef::List(list) => jcs::texts(out, list),
     }
     out.push(b']');
 }
@@ -148,7 +148,7 @@ pub fn decode(disclosure: &str) -> Result<Disclosure, &'static str> {
     if B64.decode(&salt).map_or(0, |salt| salt.len()) != SALT_LEN {
         return Err("the salt is not 16 bytes");
     }
-    if encode(&salt, &name, &value) != disclosure {
+    if encode(&salt, &name, &(&value).into()) != disclosure {
         return Err("not canonical (RFC 8785)");
     }
     Ok(Disclosure { name, value })
@@ -168,7 +168,7 @@ mod tests {
             [FieldValue::Text("张三 \"\\\u{7}".into()), FieldValue::List(vec!["一".into(), String::new()])]
         {
             let salt = key().salts(&BatchId::from_bytes([1; 16]), "id").salt("name");
-            let text = encode(&salt, "name", &value);
+            let text = encode(&salt, "name", &(&value).into());
             let canonical = super::super::canonical(&(&salt, "name", &value)).unwrap();
             assert_eq!(text, B64.encode(canonical));
             assert_eq!(decode(&text), Ok(Disclosure { name: "name".into(), value }));

@@ -117,8 +117,8 @@ fn made(city: &City) -> Files {
     let random = SeededRandom::new("licence-node golden batch");
     let batch = city.batch(Voice::Issuer, 3, &random);
     let sealed = &batch.sealed;
-    put("manifest.txt", sealed.manifest.to_string().into_bytes());
-    put("stamp.dat", sealed.stamp.rebuild(&sealed.manifest, &batch.impression).unwrap());
+    put("manifest.txt", sealed.seal.manifest.to_string().into_bytes());
+    put("stamp.dat", sealed.seal.stamp.rebuild(&sealed.seal.manifest, &batch.impression).unwrap());
     let mut records = Vec::new();
     for record in &sealed.records {
         records.extend(canonical(&record.to_json()).unwrap());
@@ -127,22 +127,23 @@ fn made(city: &City) -> Files {
     put("records.jsonl", records);
     put(
         "leaves.txt",
-        sealed.leaves.iter().map(|leaf| format!("{}\n", hex::encode(leaf))).collect::<String>().into(),
+        sealed.seal.leaves.iter().map(|leaf| format!("{}\n", hex::encode(leaf))).collect::<String>().into(),
     );
-    put("root.txt", format!("{}\n", hex::encode(sealed.manifest.root)).into_bytes());
+    put("root.txt", format!("{}\n", hex::encode(sealed.seal.manifest.root)).into_bytes());
 
     let kind = catalogue().get(&TypeCode::parse(TYPE).unwrap()).unwrap();
     for (index, record) in sealed.records.iter().enumerate() {
         let (suite, id) = (city.suite, record.identifier.to_string());
-        let batch_id = &sealed.manifest.batch;
-        let payload = Payload::of(record, kind, &sealed.schema, batch_id, &city.salt_key, suite).unwrap();
+        let batch_id = &sealed.seal.manifest.batch;
+        let payload =
+            Payload::of(record, kind, &sealed.seal.schema, batch_id, &city.salt_key, suite).unwrap();
         put(&format!("licence-{index}.payload.json"), canonical(&payload).unwrap());
         let salts = city.salt_key.salts(batch_id, &id);
         let (mut shown, mut decoys) = (String::new(), String::new());
         for name in kind.disclosure_names() {
             match record.disclosed().get(name) {
                 Some(value) => {
-                    let text = disclosure::encode(&salts.salt(name), name, value);
+                    let text = disclosure::encode(&salts.salt(name), name, &value.into());
                     shown += &format!("{name}\t{text}\t{}\n", disclosure::digest(suite, &text));
                 }
                 None => decoys += &format!("{name}\t{}\n", salts.decoy(suite, name)),
@@ -167,7 +168,7 @@ fn made(city: &City) -> Files {
 
     let attested = city.batch(Voice::Attestation, 1, &random);
     let parts = &attested.sealed;
-    put("attested.dat", parts.stamp.rebuild(&parts.manifest, &attested.impression).unwrap());
+    put("attested.dat", parts.seal.stamp.rebuild(&parts.seal.manifest, &attested.impression).unwrap());
     // The same licence as the first, so the same statement: a second signature on it would differ.
     put("attested.licence.json", with_status(attested.cut(0, &|_| true), good).to_bytes().unwrap());
     files

@@ -27,13 +27,13 @@ fn plain(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends an array of texts.
-pub fn texts(out: &mut Vec<u8>, texts: &[String]) {
+pub fn texts(out: &mut Vec<u8>, texts: &[impl AsRef<str>]) {
     out.push(b'[');
     for (at, one) in texts.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        text(out, one);
+        text(out, one.as_ref());
     }
     out.push(b']');
 }

@@ -37,7 +37,7 @@ mod tests;
 pub mod trust;
 pub mod verify;
 
-pub use batch::{MAX_BATCH, SealedBatch, SealingKey, StampParts};
+pub use batch::{BatchSeal, MAX_BATCH, SealedBatch, SealingKey, StampParts};
 pub use disclosure::{SaltKey, SaltKeyId};
 pub use manifest::{BatchId, Manifest};
 pub use payload::Payload;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SealError, jcs};
 use crate::crypto::{Digest, Suite};
-use crate::licence::{Identifier, LicenceType, Record};
+use crate::licence::{Identifier, LicenceType, Record, RecordRef};
 use crate::merkle;
 use crate::seal::disclosure::{Preimages, SaltKey};
 use crate::seal::manifest::BatchId;
@@ -55,13 +55,13 @@ impl Payload {
         salt_key: &SaltKey,
         suite: Suite,
     ) -> Result<Self, SealError> {
-        let payload = Self::of_each(std::slice::from_ref(record), kind, schema, batch, salt_key, suite).pop();
+        let payload = Self::of_each(&[record.view()], kind, schema, batch, salt_key, suite).pop();
         payload.ok_or(SealError::Batch("it is empty"))
     }
 
     /// [`Self::of`] of each record of a batch.
     pub(super) fn of_each(
-        records: &[Record],
+        records: &[RecordRef<'_>],
         kind: &LicenceType,
         schema: &str,
         batch: &BatchId,
@@ -70,7 +70,7 @@ impl Payload {
     ) -> Vec<Self> {
         let mut preimages = Preimages::default();
         for record in records {
-            let salts = salt_key.salts(batch, record.identifier.as_str());
+            let salts = salt_key.salts(batch, record.identifier);
             for name in kind.disclosure_names() {
                 match record.value(name) {
                     Some(value) => preimages.disclosure(&salts.salt(name), name, &value),
@@ -79,15 +79,15 @@ impl Payload {
             }
         }
         let mut digests = preimages.digests(suite);
-        let payload = |record: &Record| {
+        let payload = |record: &RecordRef<'_>| {
             let mut sd: Vec<String> = digests.by_ref().take(kind.disclosure_names().count()).collect();
             sd.sort_unstable();
             Self {
                 v: VERSION,
-                id: record.identifier.as_str().to_owned(),
-                type_code: record.type_code.as_str().to_owned(),
+                id: record.identifier.to_owned(),
+                type_code: record.type_code.to_owned(),
                 schema: schema.to_owned(),
-                issuer: record.issuer_code.as_str().to_owned(),
+                issuer: record.issuer_code.to_owned(),
                 issued: record.issued,
                 valid_from: record.valid_from,
                 valid_until: record.valid_until,
@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(records.len(), catalogue.len());
         for ((code, records), suite) in records.iter().zip(Suite::ALL.into_iter().cycle()) {
             let kind = catalogue.get(code).unwrap();
-            let payloads = Payload::of_each(records, kind, catalogue.version(), &batch, &salt_key, suite);
+            let views: Vec<RecordRef<'_>> = records.iter().map(Record::view).collect();
+            let payloads = Payload::of_each(&views, kind, catalogue.version(), &batch, &salt_key, suite);
             let leaves = Payload::leaves(&payloads, suite);
             assert_eq!((payloads.len(), leaves.len()), (records.len(), records.len()));
             for ((record, payload), leaf) in records.iter().zip(&payloads).zip(leaves) {
@@ -186,8 +187,8 @@ mod tests {
                 let digest = |name: &str| match values.get(name) {
                     None => salts.decoy(suite, name),
                     Some(value) => {
-                        assert_eq!(record.value(name).as_deref(), Some(value));
-                        let text = disclosure::encode(&salts.salt(name), name, value);
+                        assert_eq!(record.view().value(name), Some(value.into()));
+                        let text = disclosure::encode(&salts.salt(name), name, &value.into());
                         let json = canonical(&(salts.salt(name), name, value)).unwrap();
                         assert_eq!(text, URL_SAFE_NO_PAD.encode(json));
                         disclosure::digest(suite, &text)

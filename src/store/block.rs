@@ -14,14 +14,16 @@
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
 use super::keys::Keyring;
-use super::op::Entry;
-use super::{BatchNumber, StoreError};
+use super::op::{Entry, KIND_KEY};
+use super::{BatchNumber, StoreError, StoredBatch};
 use crate::crypto::{Digest, Signature, Suite};
 use crate::licence::uscc::Uscc;
-use crate::licence::{FieldValue, Holder, HolderCodeType, Identifier, Record, TypeCode};
+use crate::licence::{
+    FieldValue, Holder, HolderCodeType, HolderRef, Identifier, Record, RecordRef, TypeCode, ValueRef,
+};
 use crate::merkle;
 use crate::seal::batch::Voice;
-use crate::seal::{BatchId, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
+use crate::seal::{BatchId, BatchSeal, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
 use crate::time::{Day, Timestamp};
 
 /// The largest plain form.
@@ -30,7 +32,17 @@ const FORMAT: u8 = 2;
 
 /// Compresses a batch.
 pub(super) fn pack(sealed: &SealedBatch, dictionaries: &Dictionaries) -> Result<Vec<u8>, StoreError> {
-    let plain = encode(sealed);
+    let records: Vec<Vec<u8>> = sealed.records.iter().map(encode_record).collect();
+    pack_encoded(&sealed.seal, &records, dictionaries)
+}
+
+/// Compresses a batch whose records are encoded already.
+pub(super) fn pack_encoded(
+    seal: &BatchSeal,
+    records: &[impl AsRef<[u8]>],
+    dictionaries: &Dictionaries,
+) -> Result<Vec<u8>, StoreError> {
+    let plain = encode(seal, records);
     let too_large = || StoreError::TooLarge { bytes: plain.len(), limit: MAX_PLAIN };
     let length = u32::try_from(plain.len()).map_err(|_| too_large())?;
     if plain.len() > MAX_PLAIN {
@@ -45,9 +57,9 @@ pub(super) fn unpack(
     number: BatchNumber,
     packed: &[u8],
     dictionaries: &Dictionaries,
-) -> Result<SealedBatch, StoreError> {
+) -> Result<StoredBatch, StoreError> {
     let plain = decompress(number, packed, dictionaries)?;
-    decode(&plain).ok_or_else(|| damaged(number, "it decompresses but does not read"))
+    decode(number, &plain).ok_or_else(|| damaged(number, "it decompresses but does not read"))
 }
 
 /// What of a batch its indexes and its place in the log are made of, without building its records.
@@ -67,7 +79,7 @@ pub(super) fn outline(
     let plain = decompress(number, packed, dictionaries)?;
     let read = || {
         let mut reader = Reader(&plain);
-        let front = Front::read(&mut reader)?;
+        let front = read_seal(&mut reader)?;
         let type_code = front.manifest.type_code.as_str();
         let kind = keys.blind("type", &[type_code]);
         let entries = (0..reader.count()?)
@@ -85,11 +97,11 @@ pub(super) fn manifest(
     dictionaries: &Dictionaries,
 ) -> Result<Manifest, StoreError> {
     let plain = decompress(number, packed, dictionaries)?;
-    let front = Front::read(&mut Reader(&plain));
+    let front = read_seal(&mut Reader(&plain));
     front.map(|front| front.manifest).ok_or_else(|| damaged(number, "it decompresses but does not read"))
 }
 
-fn outline_record(record: &[u8], type_code: &str, kind: &[u8; 16], keys: &Keyring) -> Option<Entry> {
+fn outline_record(record: &[u8], type_code: &str, kind: &[u8; KIND_KEY], keys: &Keyring) -> Option<Entry> {
     let mut reader = Reader(record);
     let id = keys.blind("id", &[reader.text()?]);
     let number = keys.blind("number", &[type_code, reader.text()?]);
@@ -121,30 +133,24 @@ fn decompress(
     dictionaries.decompress(dictionary, reader.0, length).map_err(damaged)
 }
 
-/// Whether a batch that is to be stored holds together, apart from its signature.
-pub(super) fn check_shape(sealed: &SealedBatch) -> Result<(), StoreError> {
-    let manifest = &sealed.manifest;
+/// Whether a batch of so many records that is to be stored holds together, apart from its signature.
+pub(super) fn check_shape(seal: &BatchSeal, records: usize) -> Result<(), StoreError> {
+    let manifest = &seal.manifest;
     let size = usize::from(manifest.size);
-    if size == 0 || size > MAX_BATCH || sealed.records.len() != size || sealed.leaves.len() != size {
+    if size == 0 || size > MAX_BATCH || records != size || seal.leaves.len() != size {
         return Err(StoreError::Batch("size, records and leaves differ in number"));
     }
-    let same = |record: &Record| {
-        record.type_code.as_str() == manifest.type_code && record.issuer_code.as_str() == manifest.issuer
-    };
-    if !sealed.records.iter().all(same) {
-        return Err(StoreError::Batch("a record is of another type or issuer than the manifest"));
-    }
     let suite = manifest.suite;
-    if merkle::root(&|parts: &[&[u8]]| suite.hash(parts), &sealed.leaves) != manifest.root {
+    if merkle::root(&|parts: &[&[u8]]| suite.hash(parts), &seal.leaves) != manifest.root {
         return Err(StoreError::Batch("its leaves do not lead to its root"));
     }
     Ok(())
 }
 
 /// The plain form.
-pub(super) fn encode(sealed: &SealedBatch) -> Vec<u8> {
+fn encode(seal: &BatchSeal, records: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut writer = Writer::default();
-    let (manifest, stamp) = (&sealed.manifest, &sealed.stamp);
+    let (manifest, stamp) = (&seal.manifest, &seal.stamp);
     writer.text(&manifest.issuer).text(&manifest.type_code).raw(manifest.batch.as_bytes());
     writer.u8(manifest.size).u8(match manifest.suite {
         Suite::Sm2Sm3 => 0,
@@ -156,68 +162,79 @@ pub(super) fn encode(sealed: &SealedBatch) -> Vec<u8> {
         Voice::Issuer => 0,
         Voice::Attestation => 1,
     });
-    writer.raw(stamp.signature.raw()).text(&sealed.salt_key.0).text(&sealed.schema);
-    writer.number(sealed.leaves.len() as u64);
-    for leaf in &sealed.leaves {
+    writer.raw(stamp.signature.raw()).text(&seal.salt_key.0).text(&seal.schema);
+    writer.number(seal.leaves.len() as u64);
+    for leaf in &seal.leaves {
         writer.raw(leaf);
     }
-    writer.number(sealed.records.len() as u64);
-    for record in &sealed.records {
-        writer.bytes(&encode_record(record));
+    writer.number(records.len() as u64);
+    for record in records {
+        writer.bytes(record.as_ref());
     }
     writer.finish()
 }
 
-/// All of a batch before its records.
-struct Front {
-    manifest: Manifest,
-    stamp: StampParts,
-    salt_key: SaltKeyId,
-    schema: String,
-    leaves: Vec<Digest>,
+fn read_seal(reader: &mut Reader<'_>) -> Option<BatchSeal> {
+    let (issuer, type_code) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+    let batch = BatchId::from_bytes(reader.array()?);
+    let size = reader.u8()?;
+    let suite = match reader.u8()? {
+        0 => Suite::Sm2Sm3,
+        1 => Suite::P256Sha256,
+        _ => return None,
+    };
+    let manifest = Manifest { issuer, type_code, batch, size, suite, root: reader.array()? };
+    let impression: Digest = reader.array()?;
+    let time = Timestamp::from_secs(i64::from_be_bytes(reader.array()?));
+    let voice = match reader.u8()? {
+        0 => Voice::Issuer,
+        1 => Voice::Attestation,
+        _ => return None,
+    };
+    let signature = Signature::from_raw(reader.array()?);
+    let salt_key = SaltKeyId(reader.text()?.to_owned());
+    let schema = reader.text()?.to_owned();
+    let leaves = (0..reader.count()?).map(|_| reader.array()).collect::<Option<Vec<Digest>>>()?;
+    let stamp = StampParts { impression, time, voice, signature };
+    Some(BatchSeal { manifest, stamp, salt_key, schema, leaves })
 }
 
-impl Front {
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let (issuer, type_code) = (reader.text()?.to_owned(), reader.text()?.to_owned());
-        let batch = BatchId::from_bytes(reader.array()?);
-        let size = reader.u8()?;
-        let suite = match reader.u8()? {
-            0 => Suite::Sm2Sm3,
-            1 => Suite::P256Sha256,
-            _ => return None,
-        };
-        let manifest = Manifest { issuer, type_code, batch, size, suite, root: reader.array()? };
-        let impression: Digest = reader.array()?;
-        let time = Timestamp::from_secs(i64::from_be_bytes(reader.array()?));
-        let voice = match reader.u8()? {
-            0 => Voice::Issuer,
-            1 => Voice::Attestation,
-            _ => return None,
-        };
-        let signature = Signature::from_raw(reader.array()?);
-        let salt_key = SaltKeyId(reader.text()?.to_owned());
-        let schema = reader.text()?.to_owned();
-        let leaves = (0..reader.count()?).map(|_| reader.array()).collect::<Option<Vec<Digest>>>()?;
-        let stamp = StampParts { impression, time, voice, signature };
-        Some(Self { manifest, stamp, salt_key, schema, leaves })
-    }
-}
-
-fn decode(plain: &[u8]) -> Option<SealedBatch> {
+fn decode(number: BatchNumber, plain: &[u8]) -> Option<StoredBatch> {
     let mut reader = Reader(plain);
-    let Front { manifest, stamp, salt_key, schema, leaves } = Front::read(&mut reader)?;
-    let type_code = TypeCode::parse(&manifest.type_code).ok()?;
-    let issuer = Uscc::parse(&manifest.issuer).ok()?;
-    let records = (0..reader.count()?)
-        .map(|_| decode_record(reader.bytes()?, &type_code, &issuer))
-        .collect::<Option<Vec<Record>>>()?;
-    reader.is_empty().then_some(SealedBatch { manifest, stamp, salt_key, schema, records, leaves })
+    let seal = read_seal(&mut reader)?;
+    let records =
+        (0..reader.count()?).map(|_| reader.bytes().map(<[u8]>::to_vec)).collect::<Option<Vec<_>>>()?;
+    reader.is_empty().then_some(StoredBatch { number, seal, records })
+}
+
+impl StoredBatch {
+    /// How many licences it has.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it has none, which no stored batch does.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record in a slot; `None` if there is no such slot, or it does not read.
+    pub fn record(&self, slot: usize) -> Option<Record> {
+        let type_code = TypeCode::parse(&self.seal.manifest.type_code).ok()?;
+        let issuer = Uscc::parse(&self.seal.manifest.issuer).ok()?;
+        decode_record(self.records.get(slot)?, &type_code, &issuer)
+    }
 }
 
 /// A record without its type and issuer.
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     let mut writer = Writer::default();
+    write_record(&mut writer, record);
+    writer.finish()
+}
+
+/// [`encode_record`] after what `writer` has.
+pub(super) fn write_record(writer: &mut Writer, record: &Record) {
     writer.text(record.identifier.as_str()).text(&record.number);
     writer.number(record.holders.len() as u64);
     for holder in &record.holders {
@@ -235,11 +252,10 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             FieldValue::Text(text) => writer.u8(0).text(text),
             FieldValue::List(list) => {
                 writer.u8(1).number(list.len() as u64);
-                list.iter().fold(&mut writer, |writer, text| writer.text(text))
+                list.iter().fold(&mut *writer, |writer, text| writer.text(text))
             }
         };
     }
-    writer.finish()
 }
 
 /// Reads what [`encode_record`] wrote.
@@ -294,6 +310,53 @@ pub(super) fn decode_record(record: &[u8], type_code: &TypeCode, issuer: &Uscc) 
     })
 }
 
+/// What [`encode_record`] wrote, as far as a seal covers it, without a copy of its texts.
+pub(super) fn view_record<'a>(
+    record: &'a [u8],
+    type_code: &'a str,
+    issuer_code: &'a str,
+) -> Option<RecordRef<'a>> {
+    let mut all = Reader(record);
+    let reader = &mut all;
+    let (identifier, number) = (reader.text()?, reader.text()?);
+    let holder = |reader: &mut Reader<'a>| {
+        Some(HolderRef { name: reader.text()?, code: reader.text()?, code_type: reader.text()? })
+    };
+    let holders = (0..reader.count()?).map(|_| holder(&mut *reader)).collect::<Option<Vec<_>>>()?;
+    let (issuer_name, area_code) = (reader.text()?, reader.text()?);
+    let (issued, valid_from) = (Day::parse(reader.text()?)?, Day::parse(reader.text()?)?);
+    let valid_until = match reader.maybe_text()? {
+        None => None,
+        Some(day) => Some(Day::parse(day)?),
+    };
+    let _state = reader.text()?;
+    let supersedes = reader.maybe_text()?;
+    let field = |reader: &mut Reader<'a>| {
+        let name = reader.text()?;
+        let value = match reader.u8()? {
+            0 => ValueRef::Text(reader.text()?),
+            1 => ValueRef::List((0..reader.count()?).map(|_| reader.text()).collect::<Option<_>>()?),
+            _ => return None,
+        };
+        Some((name, value))
+    };
+    let fields = (0..reader.count()?).map(|_| field(&mut *reader)).collect::<Option<_>>()?;
+    all.is_empty().then_some(RecordRef {
+        identifier,
+        type_code,
+        issuer_code,
+        number,
+        holders,
+        issuer_name,
+        area_code,
+        issued,
+        valid_from,
+        valid_until,
+        supersedes,
+        fields,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -307,7 +370,7 @@ mod tests {
 
     fn batch(records: Vec<Record>) -> SealedBatch {
         let leaves: Vec<Digest> = (1..).map(|n| [n; 32]).take(records.len()).collect();
-        SealedBatch {
+        let seal = BatchSeal {
             manifest: Manifest {
                 issuer: records[0].issuer_code.to_string(),
                 type_code: records[0].type_code.to_string(),
@@ -324,9 +387,9 @@ mod tests {
             },
             salt_key: SaltKeyId("salt-4".into()),
             schema: "2026.1".into(),
-            records,
             leaves,
-        }
+        };
+        SealedBatch { seal, records }
     }
 
     fn fixed() -> Record {
@@ -356,15 +419,20 @@ mod tests {
         }
     }
 
-    fn same(a: &SealedBatch, b: &SealedBatch) -> bool {
-        format!("{a:?}") == format!("{b:?}") && a.records == b.records
+    fn same(stored: &StoredBatch, batch: &SealedBatch) -> bool {
+        let records: Option<Vec<Record>> = (0..stored.len()).map(|slot| stored.record(slot)).collect();
+        stored.seal == batch.seal && records.as_ref() == Some(&batch.records)
+    }
+
+    fn plain(batch: &SealedBatch) -> Vec<u8> {
+        encode(&batch.seal, &batch.records.iter().map(encode_record).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_plain_form_never_changes() {
-        let plain = encode(&batch(vec![fixed()]));
+        let plain = plain(&batch(vec![fixed()]));
         assert_eq!((plain.len(), hex::encode(sha256(&[&plain])).as_str()), GOLDEN);
-        assert!(same(&decode(&plain).unwrap(), &batch(vec![fixed()])));
+        assert!(same(&decode(BatchNumber(1), &plain).unwrap(), &batch(vec![fixed()])));
     }
 
     const GOLDEN: (usize, &str) = (518, "46b7fb0b25929e9d09a40a87cab4454928561fe41bb03e5084e20d7bfa598f11");
@@ -377,16 +445,26 @@ mod tests {
             let one = batch(vec![generator.record(n).unwrap()]);
             let packed = pack(&one, &none).unwrap();
             assert!(same(&unpack(BatchNumber(1), &packed, &none).unwrap(), &one), "{n}");
+            let (record, encoded) = (&one.records[0], encode_record(&one.records[0]));
+            let codes = (record.type_code.as_str(), record.issuer_code.as_str());
+            let view = view_record(&encoded, codes.0, codes.1).unwrap();
+            assert_eq!(format!("{view:?}"), format!("{:?}", record.view()));
         }
     }
 
     #[test]
     fn what_is_cut_or_lengthened_does_not_read() {
-        let plain = encode(&batch(vec![fixed(), fixed()]));
+        let plain = plain(&batch(vec![fixed(), fixed()]));
+        let decode = |plain: &[u8]| decode(BatchNumber(1), plain);
         for cut in 0..plain.len() {
             assert!(decode(&plain[..cut]).is_none(), "{cut}");
         }
         assert!(decode(&[plain.as_slice(), &[0]].concat()).is_none());
+        let (record, one) = (encode_record(&fixed()), fixed());
+        for cut in 0..record.len() {
+            assert!(decode_record(&record[..cut], &one.type_code, &one.issuer_code).is_none(), "{cut}");
+            assert!(view_record(&record[..cut], "", "").is_none(), "{cut}");
+        }
         let none = Dictionaries::none();
         let packed = pack(&batch(vec![fixed()]), &none).unwrap();
         for at in 0..9 {
@@ -399,7 +477,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_whatever_panic_the_reader(bytes: Vec<u8>) {
-            let _ = decode(&bytes);
+            let _ = decode(BatchNumber(1), &bytes).map(|batch| batch.record(0));
+            let _ = view_record(&bytes, "", "");
             let _ = unpack(BatchNumber(1), &[[FORMAT].as_slice(), &bytes].concat(), &Dictionaries::none());
         }
     }

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, HOLDER_KEY, ID_KEY, Named, part_key, read_locator};
+use super::engine::{Engine, Named, part_key, read_locator};
 use super::export;
 use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
-use super::op::{self, Entry, Head, Operation};
+use super::op::{self, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::open::{JOURNAL_KIND, Places};
 use super::packed;
 use super::recover::catching;
@@ -27,7 +27,7 @@ use super::traits::{BatchNumber, CheckOptions, CheckReport, Finding, Location, S
 use super::volume;
 use crate::crypto::{Digest, PublicKey};
 use crate::durable::{self, Disk, DurableError};
-use crate::licence::Catalogue;
+use crate::licence::{Catalogue, Record};
 use crate::parallel;
 use crate::pki::Certificate;
 use crate::seal::{Payload, ses};
@@ -163,19 +163,20 @@ impl BatchCheck<'_> {
             Err(why) => return seen.add("batchDamaged", at, why.to_string()),
         };
         seen.batches += 1;
-        seen.licences += stored.sealed.records.len() as u64;
-        if let Err(why) = block::check_shape(&stored.sealed) {
+        seen.licences += stored.len() as u64;
+        if let Err(why) = block::check_shape(&stored.seal, stored.len()) {
             seen.add("batchRoot", &at, why.to_string());
         }
-        self.leaves(&stored, &at, seen);
+        let records: Vec<Option<Record>> = (0..stored.len()).map(|slot| stored.record(slot)).collect();
+        self.leaves(&stored, &records, &at, seen);
         self.stamp(&stored, &at, seen);
-        for (slot, record) in (0..=u8::MAX).zip(&stored.sealed.records) {
+        for (slot, record) in (0..=u8::MAX).zip(records.iter().flatten()) {
             seen.entries.push((Location { batch: number, slot }, Entry::of(record, &self.engine.keys)));
         }
     }
 
-    fn leaves(&self, stored: &StoredBatch, at: &str, seen: &mut Seen) {
-        let sealed = &stored.sealed;
+    fn leaves(&self, stored: &StoredBatch, records: &[Option<Record>], at: &str, seen: &mut Seen) {
+        let sealed = &stored.seal;
         let Ok(salt_key) = self.engine.keys.salts().find(&sealed.salt_key) else {
             return seen.add("saltKeyMissing", at, format!("salt key {}", sealed.salt_key));
         };
@@ -184,7 +185,11 @@ impl BatchCheck<'_> {
             return seen.add("schemaMissing", at, detail);
         }
         let (batch, suite) = (&sealed.manifest.batch, sealed.manifest.suite);
-        for (slot, (record, leaf)) in sealed.records.iter().zip(&sealed.leaves).enumerate() {
+        for (slot, (record, leaf)) in records.iter().zip(&sealed.leaves).enumerate() {
+            let Some(record) = record else {
+                seen.add("recordDamaged", format!("{at} slot {slot}"), "the record does not read");
+                continue;
+            };
             let Some(kind) = self.catalogue.get(&record.type_code) else {
                 seen.add("typeUnknown", format!("{at} slot {slot}"), record.type_code.to_string());
                 continue;
@@ -199,7 +204,7 @@ impl BatchCheck<'_> {
     }
 
     fn stamp(&self, stored: &StoredBatch, at: &str, seen: &mut Seen) {
-        let (manifest, stamp) = (&stored.sealed.manifest, &stored.sealed.stamp);
+        let (manifest, stamp) = (&stored.seal.manifest, &stored.seal.stamp);
         let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
         let signer = match signers.get(&stamp.impression) {
             Some(signer) => signer.clone(),

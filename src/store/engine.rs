@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `batch` | number u64 BE | a packed batch |
 //! | `impression` | digest | a seal and a signer's certificate |
-//! | `id` | blind identifier (16) | locator: batch u64 BE ‖ slot |
-//! | `holder` | blind holder (16) ‖ blind type (4) ‖ locator | nothing |
-//! | `number` | blind type and number (16) ‖ locator | nothing |
+//! | `id` | blind identifier (12) | locator: batch u64 BE ‖ slot |
+//! | `holder` | blind holder (12) ‖ blind type (4) ‖ locator | nothing |
+//! | `number` | blind type and number (12) ‖ locator | nothing |
 //! | `id.base`, `holder.base`, `number.base` | a bound | many entries of the same kind, see [`packed`] |
 //! | `status` | blind identifier ‖ change number u64 BE | a declared state |
 //! | `state` | blind kind (16) ‖ blind kind and key (16) | kind, key and JSON |
@@ -25,7 +25,7 @@
 //! leaves half done is done again by the replay.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use serde_json::Value;
@@ -36,13 +36,13 @@ use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
 use super::growth::{self, Sizes, StoreWarning};
 use super::keys::{Keyring, Use};
-use super::op::{self, AddedBatch, Change, Entry, Head, Operation};
+use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
 use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{Digest, Random};
 use crate::durable::DurableError;
-use crate::licence::Identifier;
+use crate::licence::{Identifier, Record};
 use crate::seal::batch::SealImpression;
 
 /// Most bytes of a value; above about 7 KB sled writes a file per value.
@@ -50,10 +50,10 @@ const PART: usize = 6_000;
 const FORMAT: u8 = 1;
 /// Bytes of a locator.
 pub(super) const LOCATOR: usize = 9;
-/// Bytes of the blind keys of `id` and `number`, and of `holder`.
-pub(super) const ID_KEY: usize = 16;
-pub(super) const HOLDER_KEY: usize = 20;
 const HEAD_KEY: &[u8] = b"head";
+
+/// Key and value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A tree with its name, which is part of every ciphertext's place.
 pub(super) struct Named {
@@ -79,6 +79,8 @@ pub(super) struct Engine {
     head: Mutex<Head>,
     gate: RwLock<()>,
     folding: Mutex<()>,
+    /// Licences in the flat indexes.
+    live: AtomicI64,
     failed: AtomicBool,
     db: sled::Db,
     pub(super) dir: PathBuf,
@@ -117,10 +119,13 @@ impl Engine {
             head: Mutex::default(),
             gate: RwLock::default(),
             folding: Mutex::default(),
+            live: AtomicI64::new(0),
             failed: AtomicBool::new(false),
             db,
             dir: dir.to_owned(),
         };
+        // Few: they are folded before they are many.
+        engine.count_live(i64::try_from(engine.id.tree.len()).unwrap_or(i64::MAX));
         let head = engine.read_head()?;
         *engine.lock_head() = head;
         Ok(engine)
@@ -150,6 +155,15 @@ impl Engine {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Licences in the flat indexes, about: a replay may count one twice.
+    pub(super) fn live_licences(&self) -> u64 {
+        u64::try_from(self.live.load(Ordering::SeqCst)).unwrap_or(0)
+    }
+
+    pub(super) fn count_live(&self, more: i64) {
+        self.live.fetch_add(more, Ordering::SeqCst);
+    }
+
     /// From now on nothing is served.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);
@@ -175,12 +189,7 @@ impl Engine {
     // -- values ------------------------------------------------------------------------------
 
     /// The keys and values that a value lies under in sled.
-    pub(super) fn parts(
-        &self,
-        tree: &Named,
-        key: &[u8],
-        plain: &[u8],
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(super) fn parts(&self, tree: &Named, key: &[u8], plain: &[u8]) -> Result<Vec<Pair>, StoreError> {
         // 28 bytes of nonce and tag, 7 in front.
         let parts = (plain.len() + 28 + 7).div_ceil(PART);
         let count = u16::try_from(parts)
@@ -213,7 +222,7 @@ impl Engine {
     }
 
     /// Writes values of one part each under keys that nothing longer lies under.
-    pub(super) fn write_new(&self, tree: &Named, values: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) fn write_new(&self, tree: &Named, values: &[Pair]) -> Result<(), StoreError> {
         let mut parts = Vec::with_capacity(values.len());
         for (key, plain) in values {
             parts.extend(self.parts(tree, key, plain)?);
@@ -222,7 +231,7 @@ impl Engine {
     }
 
     /// Puts what [`Engine::parts`] made into sled as one of its batches.
-    pub(super) fn insert_parts(&self, tree: &Named, parts: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
+    pub(super) fn insert_parts(&self, tree: &Named, parts: &[Pair]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (at, bytes) in parts {
             batch.insert(at.as_slice(), bytes.as_slice());
@@ -330,6 +339,7 @@ impl Engine {
             }
             self.number.tree.insert([number.as_slice(), &at].concat(), &[])?;
         }
+        self.count_live(outline.entries.len() as i64);
         Ok(())
     }
 
@@ -360,8 +370,7 @@ impl Engine {
 
     pub(super) fn batch(&self, number: BatchNumber) -> Result<Option<Arc<StoredBatch>>, StoreError> {
         let Some(packed) = self.packed(number)? else { return Ok(None) };
-        let sealed = block::unpack(number, &packed, &self.dictionaries)?;
-        Ok(Some(Arc::new(StoredBatch { number, sealed })))
+        block::unpack(number, &packed, &self.dictionaries).map(|batch| Some(Arc::new(batch)))
     }
 
     /// How many licences a packed batch has.
@@ -448,11 +457,12 @@ impl Engine {
             _ => self.batch(location.batch)?.ok_or(damaged("the index leads to it and it is not here"))?,
         };
         let index = usize::from(location.slot);
-        let record = batch.sealed.records.get(index).ok_or(damaged("it has no such slot"))?.clone();
+        let record =
+            batch.record(index).ok_or(damaged("it has no such slot, or the record does not read"))?;
         if !wanted(&Entry::of(&record, &self.keys)) {
             return Err(damaged("the index leads to another licence"));
         }
-        let status = self.status(&record.identifier)?.unwrap_or_else(|| declared(&batch, index));
+        let status = self.status(&record.identifier)?.unwrap_or_else(|| declared(&batch, &record));
         Ok(Found { record, batch, index, status, location })
     }
 
@@ -492,7 +502,10 @@ impl Engine {
     /// The status whose value has a part under this sled key.
     pub(super) fn status_at(&self, key: &[u8]) -> Result<(Identifier, StatusRecord), StoreError> {
         let damaged = |why| StoreError::Damaged { tree: "status", key: hex::encode(key), why };
-        let base = key.get(..24).filter(|_| key.len() == 26).ok_or(damaged("its key has a wrong length"))?;
+        let base = key
+            .get(..ID_KEY + 8)
+            .filter(|_| key.len() == ID_KEY + 10)
+            .ok_or(damaged("its key has a wrong length"))?;
         let plain = self.read(&self.status, base)?.ok_or(damaged("it is not here"))?;
         let mut reader = Reader(&plain);
         let read = op::read_status(&mut reader).filter(|_| reader.is_empty());
@@ -516,7 +529,7 @@ impl Engine {
 
     pub(super) fn states(&self, kind: &str) -> Result<Vec<(String, Value)>, StoreError> {
         let mut all = Vec::new();
-        for key in self.state.tree.scan_prefix(self.keys.blind("kind", &[kind])).keys() {
+        for key in self.state.tree.scan_prefix(self.keys.blind::<16>("kind", &[kind])).keys() {
             let key = key?;
             if let Some((base, [0, 0])) = key.split_last_chunk()
                 && let Some((_, name, value)) = self.state_at(base)?
@@ -546,18 +559,18 @@ impl Engine {
 
     pub(super) fn state_key(&self, kind: &str, key: &str) -> [u8; 32] {
         let mut at = [0; 32];
-        let halves = [self.keys.blind("kind", &[kind]), self.keys.blind("state", &[kind, key])].concat();
-        at.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
+        let halves: [[u8; 16]; 2] =
+            [self.keys.blind("kind", &[kind]), self.keys.blind("state", &[kind, key])];
+        at.iter_mut().zip(halves.concat()).for_each(|(to, from)| *to = from);
         at
     }
 }
 
 /// The state that a record came with, as of the moment of sealing.
-pub(super) fn declared(batch: &StoredBatch, index: usize) -> StatusRecord {
-    let state = batch.sealed.records.get(index).map(|record| record.state).unwrap_or_default();
+pub(super) fn declared(batch: &StoredBatch, record: &Record) -> StatusRecord {
     StatusRecord {
-        state,
-        since: batch.sealed.stamp.time,
+        state: record.state,
+        since: batch.seal.stamp.time,
         reason: None,
         by: None,
         superseded_by: None,

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::crypto::{AeadKey, Digest, Hmac, Random, Secret, hmac_sha256};
+use crate::crypto::{AeadKey, Hmac, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::seal::batch::SaltKeys;
 use crate::seal::{SaltKey, SaltKeyId};
@@ -218,8 +218,8 @@ impl Keyring {
         self.current
     }
 
-    /// A blind key: the first 16 bytes of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
-    pub(super) fn blind(&self, label: &str, parts: &[&str]) -> [u8; 16] {
+    /// A blind key: the first N bytes, at most 32, of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
+    pub(super) fn blind<const N: usize>(&self, label: &str, parts: &[&str]) -> [u8; N] {
         // In one piece, since short pieces cost more to hash than to gather.
         let mut message = Vec::with_capacity(128);
         message.extend_from_slice(label.as_bytes());
@@ -228,7 +228,9 @@ impl Keyring {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());
             message.extend_from_slice(part.as_bytes());
         }
-        first_16(&self.index.finish(&[&message]))
+        let mut key = [0; N];
+        key.iter_mut().zip(self.index.finish(&[&message])).for_each(|(to, from)| *to = from);
+        key
     }
 
     pub(super) const fn salts(&self) -> &SaltKeys {
@@ -288,10 +290,6 @@ impl Keyring {
         };
         [usage, &self.store, &id.to_be_bytes(), &place.concat()].concat()
     }
-}
-
-fn first_16(digest: &Digest) -> [u8; 16] {
-    digest.first_chunk().copied().unwrap_or_default()
 }
 
 fn wrapping_key(master: &Secret) -> Result<AeadKey, StoreError> {
@@ -356,7 +354,7 @@ mod tests {
     fn keys_come_back_and_only_under_their_master_key() {
         let (disk, keys) = made();
         let again = Keyring::open(&disk, Path::new("s"), &master()).unwrap();
-        assert_eq!(again.blind("id", &["a"]), keys.blind("id", &["a"]));
+        assert_eq!(again.blind::<12>("id", &["a"]), keys.blind::<12>("id", &["a"]));
         let sealed = keys.seal(Use::Block, &[b"x"], b"plain", &SeededRandom::new("r")).unwrap();
         assert_eq!(again.open_sealed(Use::Block, &[b"x"], 1, &sealed).unwrap(), b"plain");
         assert!(again.open_sealed(Use::Journal, &[b"x"], 1, &sealed).is_err());
@@ -381,8 +379,10 @@ mod tests {
     #[test]
     fn blind_keys_do_not_run_together() {
         let (_, keys) = made();
-        assert_ne!(keys.blind("number", &["a", "bc"]), keys.blind("number", &["ab", "c"]));
-        assert_ne!(keys.blind("number", &["a"]), keys.blind("holder", &["a"]));
+        assert_ne!(keys.blind::<12>("number", &["a", "bc"]), keys.blind::<12>("number", &["ab", "c"]));
+        assert_ne!(keys.blind::<12>("number", &["a"]), keys.blind::<12>("holder", &["a"]));
+        let longer: [u8; 16] = keys.blind("id", &["a"]);
+        assert!(longer.starts_with(&keys.blind::<12>("id", &["a"])));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::engine::{Engine, declared};
 use super::growth::StoreWarning;
-use super::op::{self, AddedBatch, Change, Head, Operation, VolumeRef};
+use super::op::{self, AddedBatch, Change, Head, IdKey, Operation, VolumeRef};
 use super::open::{Checkpoint, Places};
 use super::traits::{BatchNumber, StatusChange, StatusRecord};
 use super::{StoreError, StoreSettings};
@@ -19,7 +19,7 @@ use crate::seal::batch::SealImpression;
 use crate::time::Timestamp;
 
 /// States by blind identifier.
-type Statuses = HashMap<[u8; 16], StatusRecord>;
+type Statuses = HashMap<IdKey, StatusRecord>;
 
 /// A batch made ready by its caller's thread: only its number is missing.
 pub(super) struct NewBatch {
@@ -30,7 +30,7 @@ pub(super) struct NewBatch {
 
 pub(super) struct NewLicence {
     /// Blind.
-    pub(super) id: [u8; 16],
+    pub(super) id: IdKey,
     pub(super) identifier: Identifier,
     pub(super) state: State,
     pub(super) supersedes: Option<Identifier>,
@@ -134,6 +134,10 @@ impl StoreLedger {
         self.warned = warnings.into_iter().map(|warning| warning.name).collect();
     }
 
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
+    }
+
     pub(super) const fn checkpoint(&mut self) -> &mut Checkpoint {
         &mut self.checkpoint
     }
@@ -148,7 +152,7 @@ impl StoreLedger {
             return Ok(Some(status));
         }
         let found = self.engine.found(location, None, |entry| entry.id == id)?;
-        Ok(Some(declared(&found.batch, found.index)))
+        Ok(Some(declared(&found.batch, &found.record)))
     }
 
     fn add(

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::StoreError;
 use super::block;
 use super::codec::Reader;
-use super::engine::{Engine, HOLDER_KEY, ID_KEY};
+use super::engine::{Engine, Pair};
 use super::export::{self, Manifest};
-use super::op::{self, VolumeRef};
+use super::op::{self, HOLDER_KEY, ID_KEY, VolumeRef};
 use super::packed::{self, PackedEntry};
 use super::rows;
 use super::sorter::{Scratch, Sorted, Sorter};
@@ -50,7 +50,7 @@ pub(super) struct Loader<'a> {
 
 /// A row made ready for sled.
 enum Ready {
-    Batch { values: Vec<(Vec<u8>, Vec<u8>)>, number: BatchNumber, outline: block::Outline, manifest: Digest },
+    Batch { values: Vec<Pair>, number: BatchNumber, outline: block::Outline, manifest: Digest },
     Other(Vec<u8>),
 }
 

@@ -24,7 +24,7 @@
 //! export writes only what came that day.
 //!
 //! All that is written is ciphertext except hashes, key numbers and counts. Index keys are blind
-//! (HMAC-SHA-256 under a key of their own, 16 bytes), so a stolen disk shows how many licences some
+//! (HMAC-SHA-256 under a key of their own), so a stolen disk shows how many licences some
 //! holder has, never whose.
 //!
 //! | file | decides |
@@ -39,6 +39,7 @@
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
 //! | `memory`, `growth`, `compact` | what sled takes of memory and disk, and the cure |
+//! | `fold` | what was issued live moves into the packed indexes |
 //! | `check` | everything re-derived |
 //! | `floor` | for measuring: a store that promises nothing |
 
@@ -50,6 +51,7 @@ mod dictionary;
 mod engine;
 mod export;
 pub mod floor;
+mod fold;
 mod growth;
 mod intake;
 mod keys;
@@ -69,7 +71,7 @@ mod volume;
 
 pub use compact::CompactReport;
 pub use growth::StoreWarning;
-pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealWatcher, Sealed};
+pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
 pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
 pub use open::OpenStore;
 

@@ -53,14 +53,23 @@ impl Head {
     }
 }
 
+/// Bytes of a blind identifier, number or holder. Of 42 million, two that differ have the same 12 bytes
+/// with a chance of one in 10^13; 4 more would cost 20 bytes a licence.
+pub(super) const ID_KEY: usize = 12;
+/// Bytes of a blind type, which only narrows a holder's licences down.
+pub(super) const KIND_KEY: usize = 4;
+pub(super) const HOLDER_KEY: usize = ID_KEY + KIND_KEY;
+pub(super) type IdKey = [u8; ID_KEY];
+pub(super) type HolderKey = [u8; HOLDER_KEY];
+
 /// The blind keys under which a record is found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
-    pub(super) id: [u8; 16],
+    pub(super) id: IdKey,
     /// Holder and type, once for each holder.
-    pub(super) holders: Vec<[u8; 20]>,
+    pub(super) holders: Vec<HolderKey>,
     /// Type and number.
-    pub(super) number: [u8; 16],
+    pub(super) number: IdKey,
 }
 
 impl Entry {
@@ -77,27 +86,27 @@ impl Entry {
         }
     }
 
-    /// The blind holder, and the first 4 bytes of the blind type.
-    pub(super) fn holder(holder: &[u8; 16], kind: &[u8; 16]) -> [u8; 20] {
-        let mut key = [0; 20];
+    /// The blind holder, and the blind type.
+    pub(super) fn holder(holder: &IdKey, kind: &[u8; KIND_KEY]) -> HolderKey {
+        let mut key = [0; HOLDER_KEY];
         key.iter_mut().zip(holder.iter().chain(kind)).for_each(|(to, from)| *to = *from);
         key
     }
 }
 
-pub(super) fn id_key(keys: &Keyring, identifier: &Identifier) -> [u8; 16] {
+pub(super) fn id_key(keys: &Keyring, identifier: &Identifier) -> IdKey {
     keys.blind("id", &[identifier.as_str()])
 }
 
-pub(super) fn number_key(keys: &Keyring, type_code: &str, number: &str) -> [u8; 16] {
+pub(super) fn number_key(keys: &Keyring, type_code: &str, number: &str) -> IdKey {
     keys.blind("number", &[type_code, number])
 }
 
-/// 16 bytes for the holder, and 4 for the type if one is given: a prefix finds all types.
+/// The blind holder, and the blind type if one is given: a prefix finds all types.
 pub(super) fn holder_key(keys: &Keyring, code_type: &str, code: &str, type_code: Option<&str>) -> Vec<u8> {
-    let mut key = keys.blind("holder", &[code_type, code]).to_vec();
+    let mut key = keys.blind::<ID_KEY>("holder", &[code_type, code]).to_vec();
     if let Some(type_code) = type_code {
-        key.extend(keys.blind("type", &[type_code]).iter().take(4));
+        key.extend(keys.blind::<KIND_KEY>("type", &[type_code]));
     }
     key
 }

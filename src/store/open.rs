@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use super::dictionary::Dictionaries;
 use super::engine::Engine;
+use super::fold::{Folder, LOOK_EVERY};
 use super::keys::{KEY_FILE, Keyring};
 use super::ledger::StoreLedger;
 use super::op::Head;
-use super::sled_store::Store;
+use super::sled_store::{Opened, Store};
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings, compact, intake, recover};
 use crate::crypto::{Random, Secret};
@@ -175,8 +176,16 @@ impl OpenStore<'_> {
         let loading = intake::is_loading(&*disk, &places.import, &keys)?;
         let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings, &places);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
-        let committer = Committer::start("store-writer", journal, ledger, limits)?;
-        Ok(Store::new(engine, committer, disk, places, settings.clone(), recovery, loading, lock))
+        let committer = Arc::new(Committer::start("store-writer", journal, ledger, limits)?);
+        let folder = match (settings.fold_per_second, loading) {
+            (0, _) | (_, true) => None,
+            (rate, false) => {
+                let (engine, committer) = (Arc::clone(&engine), Arc::clone(&committer));
+                Some(Folder::start(engine, committer, settings.fold_from, rate, LOOK_EVERY)?)
+            }
+        };
+        let settings = settings.clone();
+        Ok(Store::new(Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock }))
     }
 }
 

@@ -169,7 +169,7 @@ pub(super) fn all<'a, const K: usize>(
     })
 }
 
-fn peek<'a, const K: usize, I>(entries: &'a mut Peekable<I>) -> Result<Option<&'a PackedEntry<K>>, StoreError>
+fn peek<const K: usize, I>(entries: &mut Peekable<I>) -> Result<Option<&PackedEntry<K>>, StoreError>
 where
     I: Iterator<Item = Result<PackedEntry<K>, StoreError>>,
 {

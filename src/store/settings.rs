@@ -32,6 +32,12 @@ pub struct StoreSettings {
     /// Bytes of sled for each licence, of 100,000 at least, past which a warning tells to compact it. 0: no
     /// warning. Default 700.
     pub disk_alarm_bytes_per_licence: u64,
+    /// Licences issued live past which they are moved into the packed indexes, in the background. Default
+    /// 100,000.
+    pub fold_from: u64,
+    /// Licences moved in a second at the most; each costs up to 20 KB of writing. 0: none are moved.
+    /// Default 1,000.
+    pub fold_per_second: u64,
     /// zstd level of blocks, 1 to 19. Default 3.
     pub zstd_level: i32,
     /// Command that opens sled first in a process of its own after an unclean stop, so that a panic of
@@ -54,6 +60,8 @@ impl Default for StoreSettings {
             import_checkpoint: 1_000_000,
             memory_limit_bytes: 4 << 30,
             disk_alarm_bytes_per_licence: 700,
+            fold_from: 100_000,
+            fold_per_second: 1_000,
             zstd_level: 3,
             probe: None,
         }

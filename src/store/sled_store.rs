@@ -9,6 +9,7 @@ use super::block;
 use super::check;
 use super::engine::{Engine, declared};
 use super::export;
+use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
@@ -33,13 +34,14 @@ const MAX_OF_NUMBER: usize = 256;
 /// A store on sled and journal. Dropping it writes a checkpoint and closes it.
 pub struct Store {
     pub(super) engine: Arc<Engine>,
-    committer: Committer<StoreLedger>,
+    pub(super) committer: Arc<Committer<StoreLedger>>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) places: Places,
     pub(super) settings: StoreSettings,
     recovery: Recovery,
     /// An import was interrupted while it filled sled: nothing else may change the store.
     loading: AtomicBool,
+    folder: Option<Folder>,
     // Last, so that it is let go when all else is closed.
     _lock: DirLock,
 }
@@ -50,24 +52,35 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// What opening a store gives.
+pub(super) struct Opened {
+    pub(super) engine: Arc<Engine>,
+    pub(super) committer: Arc<Committer<StoreLedger>>,
+    pub(super) folder: Option<Folder>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) places: Places,
+    pub(super) settings: StoreSettings,
+    pub(super) recovery: Recovery,
+    pub(super) loading: bool,
+    pub(super) lock: DirLock,
+}
+
 impl Store {
-    pub(super) fn new(
-        engine: Arc<Engine>,
-        committer: Committer<StoreLedger>,
-        disk: Arc<dyn Disk>,
-        places: Places,
-        settings: StoreSettings,
-        recovery: Recovery,
-        loading: bool,
-        lock: DirLock,
-    ) -> Self {
+    pub(super) fn new(opened: Opened) -> Self {
+        let Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock } = opened;
         let loading = AtomicBool::new(loading);
-        Self { engine, committer, disk, places, settings, recovery, loading, _lock: lock }
+        Self { engine, committer, disk, places, settings, recovery, loading, folder, _lock: lock }
     }
 
     #[cfg(test)]
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Moves some of what was issued live into the packed indexes; how many licences.
+    #[cfg(test)]
+    pub(super) fn fold(&self) -> Result<u64, StoreError> {
+        super::fold::stride(&self.committer).unwrap_or(Err(StoreError::Closed))
     }
 
     /// Licences after which an import notes how far it came.
@@ -134,6 +147,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.folder = None;
         let saved = self.save_checkpoint();
         self.committer.close();
         // Left marked as open, the next start looks more closely.
@@ -181,7 +195,7 @@ impl LicenceReader for Store {
         let _reading = self.engine.reading()?;
         let Some(location) = self.engine.locate(&id)? else { return Ok(Vec::new()) };
         let found = self.engine.found(location, None, |entry| entry.id == id)?;
-        let mut history = vec![declared(&found.batch, found.index)];
+        let mut history = vec![declared(&found.batch, &found.record)];
         history.extend(self.engine.statuses(identifier)?);
         Ok(history)
     }
@@ -235,12 +249,21 @@ impl LicenceIssuer for Store {
         let (mut ready, mut impressions) = (Vec::with_capacity(batches.len()), Vec::new());
         let mut bytes = 0;
         for (sealed, impression) in batches {
-            block::check_shape(&sealed)?;
-            if impression.digest() != sealed.stamp.impression {
+            let seal = &sealed.seal;
+            block::check_shape(seal, sealed.records.len())?;
+            let same = |record: &crate::licence::Record| {
+                record.type_code.as_str() == seal.manifest.type_code
+                    && record.issuer_code.as_str() == seal.manifest.issuer
+            };
+            if !sealed.records.iter().all(same) {
+                return Err(StoreError::Batch("a record is of another type or issuer than the manifest"));
+            }
+            if impression.digest() != seal.stamp.impression {
                 return Err(StoreError::Batch("the impression is not the one of its stamp"));
             }
-            self.engine.keys.salts().find(&sealed.salt_key)?;
+            self.engine.keys.salts().find(&seal.salt_key)?;
             let packed = block::pack(&sealed, &self.engine.dictionaries)?;
+            let sealed_at = seal.stamp.time;
             bytes += packed.len();
             if !impressions.contains(&impression) {
                 bytes += impression.seal.len() + impression.certificate.len();
@@ -253,7 +276,7 @@ impl LicenceIssuer for Store {
                 supersedes: record.supersedes,
             };
             let licences = sealed.records.into_iter().map(licence).collect();
-            ready.push(NewBatch { packed, sealed_at: sealed.stamp.time, licences });
+            ready.push(NewBatch { packed, sealed_at, licences });
         }
         within(bytes)?;
         match self.submit(Request::Add { batches: ready, impressions })? {

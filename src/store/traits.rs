@@ -12,7 +12,7 @@ use super::growth::StoreWarning;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
 use crate::seal::batch::SealImpression;
-use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
+use crate::seal::{BatchSeal, Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
 use crate::time::Timestamp;
 
 /// Running number of a batch in this store, from 1.
@@ -34,11 +34,13 @@ pub struct Location {
     pub slot: u8,
 }
 
-/// A sealed batch as it lies in the store.
+/// A sealed batch as it lies in the store. A record is built only when it is asked for.
 #[derive(Clone, Debug)]
 pub struct StoredBatch {
     pub number: BatchNumber,
-    pub sealed: SealedBatch,
+    pub seal: BatchSeal,
+    /// Each as the store's block format has it.
+    pub(super) records: Vec<Vec<u8>>,
 }
 
 /// The declared state of a licence, and who declared it.
@@ -123,14 +125,14 @@ pub trait LicenceReader: Send + Sync {
         catalogue: &Catalogue,
         show: &dyn Fn(&str) -> bool,
     ) -> Result<SealedLicence, StoreError> {
-        let sealed = &found.batch.sealed;
-        let impression = self.impression(&sealed.stamp.impression)?.ok_or_else(|| StoreError::Damaged {
+        let seal = &found.batch.seal;
+        let impression = self.impression(&seal.stamp.impression)?.ok_or_else(|| StoreError::Damaged {
             tree: "impression",
-            key: hex::encode(sealed.stamp.impression),
+            key: hex::encode(seal.stamp.impression),
             why: "a batch refers to it and it is not here",
         })?;
-        let salt_key = self.salt_key(&sealed.salt_key)?;
-        Ok(sealed.licence(found.index, catalogue, &impression, &salt_key, show)?)
+        let salt_key = self.salt_key(&seal.salt_key)?;
+        Ok(seal.licence(found.index, &found.record, catalogue, &impression, &salt_key, show)?)
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// The table of `src/lib.rs`, from the ground floor up.
 const FLOORS: [&[&str]; 8] = [
-    &["crypto", "merkle", "config", "time", "drawing"],
+    &["crypto", "merkle", "config", "time", "drawing", "parallel"],
     &["licence", "pki", "durable"],
     &["seal", "evidence"],
     &["store", "accesslog", "ofd"],

@@ -150,7 +150,7 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
     if done.imported != args.records {
         return Err(format!("{} of {} licences were imported", done.imported, args.records).into());
     }
-    let peak_rss_bytes = peak_rss();
+    let peak_rss_bytes = super::memory("VmHWM:");
     let stats = node.store.stats()?;
     node.close()?;
     let signature = signature_seconds()?;
@@ -197,13 +197,6 @@ fn cpu_seconds() -> f64 {
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS
-}
-
-fn peak_rss() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
 }
 
 #[cfg(test)]

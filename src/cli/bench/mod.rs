@@ -4,6 +4,7 @@
 //! compared from one machine and day to another.
 
 mod import;
+mod read;
 mod verify;
 
 use std::error::Error;
@@ -26,6 +27,8 @@ enum What {
     Verify(verify::VerifyBench),
     /// Licences imported a second, sealed and durable, beside a store that promises nothing
     Import(import::ImportBench),
+    /// Reads of a store by identifier, holder and number, beside reading a block alone
+    Read(read::ReadBench),
 }
 
 /// Runs a bench; figures go to `out`.
@@ -33,5 +36,14 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCo
     match &args.what {
         What::Verify(args) => verify::run(args, out),
         What::Import(args) => import::run(args, out),
+        What::Read(args) => read::run(args, out),
     }
+}
+
+/// Bytes under a name of `/proc/self/status`; 0 where the system does not say.
+fn memory(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
 }

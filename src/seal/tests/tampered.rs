@@ -1,6 +1,7 @@
 //! What was changed, cut, added or put together must not pass.
 
 use super::*;
+use crate::licence::ValueRef;
 
 /// Every byte changed, one at a time: refused, by a check with a name.
 fn flip(suite: Suite, step: usize, pattern: u8) {
@@ -94,7 +95,7 @@ fn disclosures_that_do_not_belong_are_refused() {
         ..licence.clone()
     };
     let salt = URL_SAFE_NO_PAD.encode([1; 16]);
-    let text = |name: &str| disclosure::encode(&salt, name, &FieldValue::Text("甲级".into()));
+    let text = |name: &str| disclosure::encode(&salt, name, &ValueRef::Text("甲级"));
     for changed in [
         more(licence.disclosures[0].clone()),
         more(text("level")),
@@ -113,7 +114,7 @@ fn disclosures_that_do_not_belong_are_refused() {
             .zip(names)
             .map(|(byte, name)| {
                 let salt = URL_SAFE_NO_PAD.encode([byte; 16]);
-                disclosure::encode(&salt, name, &FieldValue::Text("x".into()))
+                disclosure::encode(&salt, name, &ValueRef::Text("x"))
             })
             .collect();
         let mut changed = SealedLicence { disclosures, ..licence.clone() };

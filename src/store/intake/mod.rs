@@ -17,13 +17,14 @@ mod state;
 
 pub use resolve::Refused;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::resolve::{PAIR, Resolved, SEEN, pair_entry, seen_entry};
-use self::spool::{ChunkAt, ChunkReader, Gathered, Partition, Spool};
+use self::spool::{ChunkAt, ChunkReader, Gathered, Partition, Spool, Spooled};
 use self::state::{OpenVolume, State};
 use super::StoreError;
 use super::block;
@@ -41,10 +42,10 @@ use super::volume::{IMPRESSION, STATUS, VOLUME_BYTES, Volume, batch_row};
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError};
 use crate::licence::uscc::Uscc;
-use crate::licence::{Identifier, Record, TypeCode};
+use crate::licence::{Identifier, Record, RecordRef, TypeCode};
 use crate::parallel;
 use crate::seal::batch::SealImpression;
-use crate::seal::{MAX_BATCH, SealedBatch};
+use crate::seal::{BatchSeal, MAX_BATCH};
 use crate::time::Timestamp;
 
 /// Chunks of a partition that are sealed as one piece of work.
@@ -70,11 +71,12 @@ pub enum Phase {
 /// Records as a thread that parses hands them over.
 #[derive(Default)]
 pub struct Recorded {
-    gathered: std::collections::BTreeMap<Partition, Gathered>,
+    gathered: HashMap<Partition, Gathered>,
     seen: Vec<[u8; SEEN]>,
     pairs: Vec<[u8; PAIR]>,
     // Records of one type and issuer come in a row more often than not.
     last: Option<Partition>,
+    scratch: Writer,
 }
 
 /// Makes records ready for the spool, on any thread.
@@ -96,7 +98,9 @@ impl Recorder {
             Some(gathered) => gathered,
             None => to.gathered.entry(partition.clone()).or_default(),
         };
-        gathered.push(ordinal, &block::encode_record(record));
+        to.scratch.clear();
+        block::write_record(&mut to.scratch, record);
+        gathered.push(ordinal, to.scratch.written());
         let id = op::id_key(&self.keys, &record.identifier);
         to.seen.push(seen_entry(&id, ordinal, stays(record.state)));
         if let Some(older) = &record.supersedes {
@@ -113,6 +117,9 @@ pub struct Sealed {
     /// Licences that the store had with the same content.
     pub already_here: u64,
 }
+
+/// Seals records of one type and issuer as a batch; called on several threads.
+pub type SealRecords<'a, E> = dyn Fn(&[RecordRef<'_>]) -> Result<(BatchSeal, SealImpression), E> + Sync + 'a;
 
 /// Follows the sealing of an import.
 pub trait SealWatcher<E> {
@@ -309,7 +316,7 @@ impl<'s> Intake<'s> {
     pub fn seal<E>(
         &mut self,
         again: bool,
-        seal: &(dyn Fn(Vec<Record>) -> Result<(SealedBatch, SealImpression), E> + Sync),
+        seal: &SealRecords<'_, E>,
         watcher: &mut dyn SealWatcher<E>,
     ) -> Result<Sealed, E>
     where
@@ -371,6 +378,7 @@ impl<'s> Intake<'s> {
         };
         // What was committed before a kill lacks only this removal.
         if state.batches > 0 && !state.is_in(&engine.head()) {
+            let _still = engine.hold_folding();
             let loader = Loader::new(engine, disk, &store.places.scratch, store.settings.sort_bytes)?;
             let mut loader = loader.keep_manifests();
             for volume in &state.volumes {
@@ -438,6 +446,7 @@ fn units(spool: &Spool) -> Vec<Unit> {
 struct PackedBatch {
     packed: Vec<u8>,
     licences: u64,
+    digest: Digest,
     impression: SealImpression,
     time: Timestamp,
     /// Superseded and superseding.
@@ -459,7 +468,7 @@ struct Work<'a, E> {
     reader: &'a ChunkReader,
     resolved: &'a Resolved,
     again: bool,
-    seal: &'a (dyn Fn(Vec<Record>) -> Result<(SealedBatch, SealImpression), E> + Sync),
+    seal: &'a SealRecords<'a, E>,
 }
 
 impl<E: From<StoreError>> Work<'_, E> {
@@ -467,11 +476,9 @@ impl<E: From<StoreError>> Work<'_, E> {
         let mut done = UnitDone::default();
         let mut waiting = Waiting::default();
         let damaged = || self.reader.damaged();
-        let type_code = TypeCode::parse(&unit.partition.type_code).map_err(|_| damaged())?;
-        let issuer = Uscc::parse(&unit.partition.issuer).map_err(|_| damaged())?;
-        for at in &unit.chunks {
-            let plain = self.reader.chunk(*at)?;
-            let (partition, records) = spool::read(&plain).ok_or_else(damaged)?;
+        let chunks = unit.chunks.iter().map(|at| self.reader.chunk(*at)).collect::<Result<Vec<_>, _>>()?;
+        for (at, plain) in unit.chunks.iter().zip(&chunks) {
+            let (partition, records) = spool::read(plain).ok_or_else(damaged)?;
             if partition != unit.partition || records.len() as u64 != u64::from(at.records) {
                 return Err(damaged().into());
             }
@@ -479,50 +486,66 @@ impl<E: From<StoreError>> Work<'_, E> {
                 if self.resolved.refused.contains(spooled.ordinal) {
                     continue;
                 }
-                let record = block::decode_record(spooled.record, &type_code, &issuer).ok_or_else(damaged)?;
                 if self.resolved.here.contains(spooled.ordinal) {
-                    match self.store.by_identifier(&record.identifier)? {
-                        Some(found) if self.again && found.record == record => done.already_here += 1,
-                        _ => done.duplicates.push(spooled.ordinal),
+                    match self.again && self.is_here(&unit.partition, spooled.record)? {
+                        true => done.already_here += 1,
+                        false => done.duplicates.push(spooled.ordinal),
                     }
                     continue;
                 }
-                if let Some(older) = &record.supersedes
-                    && self.resolved.superseding.contains(spooled.ordinal)
-                {
-                    waiting.superseded.push((older.clone(), record.identifier.clone()));
-                }
-                waiting.records.push(record);
                 waiting.bytes += spooled.record.len();
+                waiting.records.push(spooled);
                 if waiting.records.len() >= MAX_BATCH || waiting.bytes >= BATCH_BYTES {
-                    done.batches.push(self.batch(std::mem::take(&mut waiting))?);
+                    done.batches.push(self.batch(&unit.partition, &std::mem::take(&mut waiting).records)?);
                 }
             }
         }
         if !waiting.records.is_empty() {
-            done.batches.push(self.batch(waiting)?);
+            done.batches.push(self.batch(&unit.partition, &waiting.records)?);
         }
         Ok(done)
     }
 
-    fn batch(&self, waiting: Waiting) -> Result<PackedBatch, E> {
-        let licences = waiting.records.len() as u64;
-        let (sealed, impression) = (self.seal)(waiting.records)?;
-        block::check_shape(&sealed)?;
-        if impression.digest() != sealed.stamp.impression {
-            return Err(StoreError::Batch("the impression is not the one of its stamp").into());
+    /// Whether the store has this record with the same content.
+    fn is_here(&self, partition: &Partition, record: &[u8]) -> Result<bool, StoreError> {
+        let read = || {
+            let type_code = TypeCode::parse(&partition.type_code).ok()?;
+            block::decode_record(record, &type_code, &Uscc::parse(&partition.issuer).ok()?)
+        };
+        let record = read().ok_or_else(|| self.reader.damaged())?;
+        Ok(self.store.by_identifier(&record.identifier)?.is_some_and(|found| found.record == record))
+    }
+
+    fn batch(&self, partition: &Partition, spooled: &[Spooled<'_>]) -> Result<PackedBatch, E> {
+        let damaged = || self.reader.damaged();
+        let Partition { issuer, type_code } = partition;
+        let views = spooled
+            .iter()
+            .map(|spooled| block::view_record(spooled.record, type_code, issuer))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(damaged)?;
+        let (sealed, impression) = (self.seal)(&views)?;
+        block::check_shape(&sealed, spooled.len())?;
+        let records: Vec<&[u8]> = spooled.iter().map(|spooled| spooled.record).collect();
+        let packed = block::pack_encoded(&sealed, &records, &self.store.engine.dictionaries)?;
+        let identifier = |text: &str| Identifier::parse(text).map_err(|_| damaged());
+        let mut superseded = Vec::new();
+        for (spooled, view) in spooled.iter().zip(&views) {
+            if let Some(older) = view.supersedes
+                && self.resolved.superseding.contains(spooled.ordinal)
+            {
+                superseded.push((identifier(older)?, identifier(view.identifier)?));
+            }
         }
-        let packed = block::pack(&sealed, &self.store.engine.dictionaries)?;
-        let (time, superseded) = (sealed.stamp.time, waiting.superseded);
-        Ok(PackedBatch { packed, licences, impression, time, superseded })
+        let (digest, time) = (sealed.stamp.impression, sealed.stamp.time);
+        Ok(PackedBatch { packed, licences: spooled.len() as u64, digest, impression, time, superseded })
     }
 }
 
 /// Records that wait for their batch to fill.
 #[derive(Default)]
-struct Waiting {
-    records: Vec<Record>,
-    superseded: Vec<(Identifier, Identifier)>,
+struct Waiting<'a> {
+    records: Vec<Spooled<'a>>,
     bytes: usize,
 }
 
@@ -559,12 +582,14 @@ impl<'s> Volumes<'s> {
             (self.first, self.licences) = (state.before.last_batch + state.batches + 1, 0);
         }
         let Some(writer) = &mut self.writer else { return Err(StoreError::Closed) };
-        let digest = batch.impression.digest();
-        if !self.impressions.contains(&digest) {
+        if !self.impressions.contains(&batch.digest) {
+            if batch.impression.digest() != batch.digest {
+                return Err(StoreError::Batch("the impression is not the one of its stamp"));
+            }
             let mut row = Writer::default();
             row.u8(IMPRESSION).bytes(&batch.impression.seal).bytes(&batch.impression.certificate);
             writer.row(&row.finish())?;
-            self.impressions.push(digest);
+            self.impressions.push(batch.digest);
         }
         state.batches += 1;
         writer.row(&batch_row(state.before.last_batch + state.batches, &batch.packed))?;

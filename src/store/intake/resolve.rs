@@ -14,8 +14,9 @@
 use std::collections::HashSet;
 
 use super::super::StoreError;
-use super::super::engine::{Engine, ID_KEY};
+use super::super::engine::Engine;
 use super::super::ledger::stays;
+use super::super::op::ID_KEY;
 use super::super::packed;
 use super::super::sorter::Sorter;
 use super::super::traits::StatusRecord;

@@ -30,7 +30,7 @@ fn a_licence_is_found_by_identifier_holder_and_number_and_verifies_when_cut() {
     let cut = store.cut(&found, catalogue(), &|name| name == "certificateHolderName").unwrap();
     let suite = Suite::P256Sha256;
     assert_eq!(cut.fields(suite).unwrap().len(), 1);
-    assert_eq!(cut.root(suite, 4).unwrap(), found.batch.sealed.manifest.root);
+    assert_eq!(cut.root(suite, 4).unwrap(), found.batch.seal.manifest.root);
     assert_filled(&store);
 }
 
@@ -124,7 +124,7 @@ fn a_batch_that_does_not_hold_together_is_refused() {
     let good = || sealed(&store, vec![record(1, 1), record(2, 1)]);
     let refused = |batch| matches!(store.add_batches(vec![batch]), Err(StoreError::Batch(_)));
     let (mut batch, impression) = good();
-    batch.leaves[0][0] ^= 1;
+    batch.seal.leaves[0][0] ^= 1;
     assert!(refused((batch, impression)));
     let (mut batch, impression) = good();
     batch.records.pop();
@@ -134,7 +134,7 @@ fn a_batch_that_does_not_hold_together_is_refused() {
     assert!(refused((batch, impression)));
     assert_eq!(store.stats().unwrap().licences, 0);
     let (mut batch, impression) = good();
-    batch.salt_key.0.push('x');
+    batch.seal.salt_key.0.push('x');
     assert!(matches!(store.add_batches(vec![(batch, impression)]), Err(StoreError::Seal(_))));
 }
 

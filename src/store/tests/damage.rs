@@ -258,7 +258,7 @@ fn the_check_names_every_kind_of_fault() {
 
     for tree in [&engine.id.tree, &engine.holder.tree, &engine.number.tree] {
         // Not a licence with a status change, which would be a stray one then.
-        let unchanged = |at: &[u8]| engine.status.tree.scan_prefix(&at[..16]).next().is_none();
+        let unchanged = |at: &[u8]| engine.status.tree.scan_prefix(&at[..op::ID_KEY]).next().is_none();
         let (at, value) = tree.iter().map(Result::unwrap).find(|(at, _)| unchanged(at)).unwrap();
         tree.remove(&at).unwrap();
         assert_eq!(names(&store), ["indexMissing"]);
@@ -289,9 +289,9 @@ fn a_batch_sealed_with_another_key_or_a_changed_record_is_a_finding() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let (mut batch, impression) = sealed(&store, vec![record(1, 1)]);
-    let mut raw = *batch.stamp.signature.raw();
+    let mut raw = *batch.seal.stamp.signature.raw();
     raw[40] ^= 1;
-    batch.stamp.signature = crate::crypto::Signature::from_raw(raw);
+    batch.seal.stamp.signature = crate::crypto::Signature::from_raw(raw);
     store.add_batches(vec![(batch, impression)]).unwrap();
     let (mut batch, impression) = sealed(&store, vec![record(2, 1)]);
     batch.records[0].number.push('改');

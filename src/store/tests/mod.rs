@@ -4,6 +4,7 @@ mod changes;
 mod compacting;
 mod damage;
 mod faults;
+mod folding;
 mod model;
 mod recovery;
 

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use licence_node::crypto::{SeededRandom, Suite, sha256};
-use licence_node::licence::{FieldValue, State};
+use licence_node::licence::{FieldValue, State, ValueRef};
 use licence_node::ofd::{Limits, Package};
 use licence_node::pki::issue::Profile;
 use licence_node::seal::batch::Voice;
@@ -111,7 +111,7 @@ fn disclosures(world: &World) -> Vec<Case> {
     let suite = Suite::Sm2Sm3;
     let shown = |name: &str, salt: u8| {
         let salt = URL_SAFE_NO_PAD.encode([salt; 16]);
-        disclosure::encode(&salt, name, &FieldValue::Text("甲级".into()))
+        disclosure::encode(&salt, name, &ValueRef::Text("甲级"))
     };
     let add = |text: String| {
         move |licence: &mut SealedLicence| {
@@ -187,7 +187,7 @@ fn disclosures(world: &World) -> Vec<Case> {
             with(world, |licence| {
                 let text = URL_SAFE_NO_PAD.decode(&licence.disclosures[0]).unwrap();
                 let (salt, name, _): (String, String, FieldValue) = serde_json::from_slice(&text).unwrap();
-                licence.disclosures[0] = disclosure::encode(&salt, &name, &FieldValue::Text("别的".into()));
+                licence.disclosures[0] = disclosure::encode(&salt, &name, &ValueRef::Text("别的"));
                 licence.disclosures.sort();
             }),
         ),
@@ -197,7 +197,7 @@ fn disclosures(world: &World) -> Vec<Case> {
             with(world, |licence| {
                 let text = URL_SAFE_NO_PAD.decode(&licence.disclosures[0]).unwrap();
                 let (_, name, value): (String, String, FieldValue) = serde_json::from_slice(&text).unwrap();
-                licence.disclosures[0] = disclosure::encode(&salt, &name, &value);
+                licence.disclosures[0] = disclosure::encode(&salt, &name, &(&value).into());
                 licence.disclosures.sort();
             }),
         ),
