@@ -468,8 +468,7 @@ impl Engine {
 
     /// The last state declared after the record came; `None` if there is none.
     pub(super) fn status(&self, identifier: &Identifier) -> Result<Option<StatusRecord>, StoreError> {
-        let id = op::id_key(&self.keys, identifier);
-        match self.status.tree.scan_prefix(id).keys().next_back() {
+        match self.status_keys(identifier).next_back() {
             None => Ok(None),
             Some(key) => self.status_at(&key?).map(|(_, status)| Some(status)),
         }
@@ -478,7 +477,7 @@ impl Engine {
     /// All states declared after the record came, oldest first.
     pub(super) fn statuses(&self, identifier: &Identifier) -> Result<Vec<StatusRecord>, StoreError> {
         let mut all: Vec<StatusRecord> = Vec::new();
-        for key in self.status.tree.scan_prefix(op::id_key(&self.keys, identifier)).keys() {
+        for key in self.status_keys(identifier) {
             let key = key?;
             if key.ends_with(&[0, 0]) {
                 all.push(self.status_at(&key)?.1);
@@ -487,7 +486,17 @@ impl Engine {
         Ok(all)
     }
 
-    /// All status changes, in no order.
+    /// Keys of the states of a licence. What lies beyond the counters is of an import that is under way.
+    fn status_keys(
+        &self,
+        identifier: &Identifier,
+    ) -> impl DoubleEndedIterator<Item = sled::Result<sled::IVec>> + use<> {
+        let id = op::id_key(&self.keys, identifier);
+        let end = [id.as_slice(), &(self.head().last_change + 1).to_be_bytes()].concat();
+        self.status.tree.range(id.to_vec()..end).keys()
+    }
+
+    /// All status changes up to the counters, in no order.
     pub(super) fn changes(&self) -> Result<Vec<(Identifier, StatusRecord)>, StoreError> {
         let mut all = Vec::new();
         for key in self.status.tree.iter().keys() {
@@ -496,6 +505,8 @@ impl Engine {
                 all.push(self.status_at(&key)?);
             }
         }
+        let last = self.head().last_change;
+        all.retain(|(_, status)| status.change_number <= last);
         Ok(all)
     }
 
