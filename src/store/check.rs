@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, Named, part_key, read_locator};
+use super::engine::{Engine, Named, part_key, read_locator, to_first_error};
 use super::export;
 use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
 use super::op::{self, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
@@ -358,7 +358,14 @@ impl Check<'_> {
 
     fn strays(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
-        for key in engine.batch.tree.iter().keys().flatten() {
+        for key in to_first_error(engine.batch.tree.iter().keys()) {
+            let key = match key {
+                Ok(key) => key,
+                Err(why) => {
+                    self.add("batchDamaged", "tree batch", why.to_string());
+                    continue;
+                }
+            };
             let number = key.first_chunk().map(|number| u64::from_be_bytes(*number)).unwrap_or_default();
             // One that is being added right now is beyond the counters only until it is done.
             let beyond = |engine: &Engine| number == 0 || number > engine.head().last_batch;
@@ -377,7 +384,7 @@ impl Check<'_> {
         expected: impl Iterator<Item = Result<[u8; N], StoreError>>,
     ) -> Result<(), StoreError> {
         let engine = self.engine;
-        let mut flat = live.tree.iter().map(|entry| flat_entry::<N>(live, entry)).peekable();
+        let mut flat = to_first_error(live.tree.iter()).map(|entry| flat_entry::<N>(live, entry)).peekable();
         let mut packed = packed::all::<K>(engine, base)
             .map(|entry| entry.map(|entry| sortable::<N>(&entry.key, entry.at)))
             .peekable();
