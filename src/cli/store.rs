@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::licence::Catalogue;
-use crate::store::{CheckOptions, CheckReport, StoreAdmin, probe_sled};
+use crate::store::{CheckOptions, CheckReport, StoreAdmin, Watch, probe_sled};
 use crate::time::Timestamp;
 
 /// Look after the store of a node that does not run.
@@ -98,7 +98,12 @@ pub fn run(
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Check { every, findings, rate, json } => {
-            let options = CheckOptions { every: *every, max_findings: *findings, licences_per_second: *rate };
+            let options = CheckOptions {
+                every: *every,
+                max_findings: *findings,
+                licences_per_second: *rate,
+                watch: Watch::default(),
+            };
             let report = store.check(catalogue, &options)?;
             if *json {
                 print_json(&report, out)?;
@@ -108,7 +113,7 @@ pub fn run(
             Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         StoreCommand::Export { json } => {
-            let report = store.export(now)?;
+            let report = store.export(now, &Watch::default())?;
             if *json {
                 return print_json(&report, out);
             }

@@ -36,12 +36,15 @@
 //! | `ledger`, `sled_store` | checking and numbering a change; the traits on top |
 //! | `open`, `recover` | starting, checkpoints, rebuilding |
 //! | `rows`, `volume`, `export` | the copy that does not need sled |
+//! | `backup` | all of it somewhere else, and back |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
 //! | `fold` | what was issued live moves into the packed indexes |
 //! | `check` | everything re-derived |
+//! | `watch` | how far long work has come, and ending it |
 //! | `floor` | for measuring: a store that promises nothing |
 
+mod backup;
 mod block;
 mod check;
 mod codec;
@@ -64,7 +67,9 @@ mod sled_store;
 mod sorter;
 mod traits;
 mod volume;
+mod watch;
 
+pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Restore, Restored};
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
 pub use open::OpenStore;
 
@@ -75,6 +80,7 @@ pub use traits::{
     Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats,
     StoredBatch,
 };
+pub use watch::{Progress, Watch};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,6 +127,20 @@ pub enum StoreError {
         "an import was interrupted: take it up again with `import --resume`, or drop it with `import --abandon`"
     )]
     ImportUnderWay,
+    #[error("there is no backup{} in {}", number.map_or_else(String::new, |n| format!(" {n}")), dir.display())]
+    NoBackup { dir: PathBuf, number: Option<u64> },
+    #[error("{} is not empty; a backup is restored where there is nothing", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{file} of the backup, {}: {why}", path.display())]
+    BackupFile { file: String, path: PathBuf, why: &'static str },
+    #[error("{} is not backed up, since it does not read: {why}", path.display())]
+    BackupSource { path: PathBuf, why: Box<StoreError> },
+    #[error("the restored store has {found:?}, the backup {expected:?}")]
+    RestoredDiffers { expected: Counters, found: Counters },
+    #[error("what lies beside the store cannot be backed up: {0}")]
+    Beside(String),
+    #[error("the work was ended")]
+    Cancelled,
     #[error("too many changes are waiting")]
     Overloaded,
     #[error("the store is closed")]
@@ -164,6 +184,13 @@ impl StoreError {
             Self::NothingCovers { .. } => "store.nothingCovers",
             Self::Probe(..) => "store.probe",
             Self::ImportUnderWay => "store.importUnderWay",
+            Self::NoBackup { .. } => "store.noBackup",
+            Self::NotEmpty(_) => "store.notEmpty",
+            Self::BackupFile { .. } => "store.backupFile",
+            Self::BackupSource { .. } => "store.backupSource",
+            Self::RestoredDiffers { .. } => "store.restoredDiffers",
+            Self::Beside(_) => "store.beside",
+            Self::Cancelled => "store.cancelled",
             Self::Overloaded => "store.overloaded",
             Self::Closed => "store.closed",
             Self::Unapplied => "store.unapplied",

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
+use super::backup::{BackupOptions, BackupReport, Beside};
+use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
 use crate::seal::batch::SealImpression;
@@ -197,7 +199,19 @@ pub trait StoreAdmin: Send + Sync {
 
     /// Writes an export, reads it back, and lets go of the journal that enough exports cover. The
     /// store keeps serving.
-    fn export(&self, now: Timestamp) -> Result<ExportReport, StoreError>;
+    fn export(&self, now: Timestamp, watch: &Watch) -> Result<ExportReport, StoreError>;
+
+    /// Writes an export and copies all that the last backup in the folder does not have, while the store
+    /// keeps serving. An import must not commit meanwhile.
+    ///
+    /// # Errors
+    /// The earlier backups are as they were. [`StoreError::BackupSource`]: a file here is damaged.
+    fn backup(
+        &self,
+        options: &BackupOptions,
+        beside: &dyn Beside,
+        now: Timestamp,
+    ) -> Result<BackupReport, StoreError>;
 
     /// What the last opening found and did.
     fn recovery(&self) -> &Recovery;
@@ -235,11 +249,12 @@ pub struct CheckOptions {
     pub max_findings: usize,
     /// Licences checked in a second at the most; `None`: as fast as it goes.
     pub licences_per_second: Option<u64>,
+    pub watch: Watch,
 }
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { every: 1, max_findings: 1000, licences_per_second: None }
+        Self { every: 1, max_findings: 1000, licences_per_second: None, watch: Watch::default() }
     }
 }
 
