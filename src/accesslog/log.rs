@@ -203,7 +203,8 @@ impl AccessLog {
         &*self.shared.disk
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
         &self.shared.dir
     }
 

@@ -40,7 +40,7 @@
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
 //! | `fold` | what was issued live moves into the packed indexes |
-//! | `check` | everything re-derived |
+//! | `check`, `stats` | everything re-derived; sizes and counts |
 //! | `watch` | how far long work has come, and ending it |
 //! | `floor` | for measuring: a store that promises nothing |
 
@@ -65,6 +65,7 @@ mod rows;
 mod settings;
 mod sled_store;
 mod sorter;
+mod stats;
 mod traits;
 mod volume;
 mod watch;
@@ -76,9 +77,9 @@ pub use open::OpenStore;
 pub use settings::StoreSettings;
 pub use sled_store::Store;
 pub use traits::{
-    BatchNumber, CheckOptions, CheckReport, ExportReport, Finding, Found, LicenceIssuer, LicenceReader,
-    Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats,
-    StoredBatch,
+    BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, FileBytes, Finding, Found,
+    LicenceIssuer, LicenceReader, Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord,
+    StoreAdmin, StoreStats, StoredBatch, TreeValues, TypeStats,
 };
 pub use watch::{Progress, Watch};
 
@@ -137,7 +138,7 @@ pub enum StoreError {
     BackupSource { path: PathBuf, why: Box<StoreError> },
     #[error("the restored store has {found:?}, the backup {expected:?}")]
     RestoredDiffers { expected: Counters, found: Counters },
-    #[error("what lies beside the store cannot be backed up: {0}")]
+    #[error("what lies beside the store: {0}")]
     Beside(String),
     #[error("the work was ended")]
     Cancelled,

@@ -14,15 +14,16 @@ use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
+use super::stats;
 use super::traits::{
-    BatchNumber, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader, Location,
-    Recovery, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
+    BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader,
+    Location, Recovery, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
 };
 use super::volume::Volume;
 use super::watch::Watch;
 use super::{StoreError, StoreSettings};
 use crate::crypto::Digest;
-use crate::durable::{CommitError, Committer, DirLock, Disk, DurableError};
+use crate::durable::{CommitError, Committer, DirLock, Disk};
 use crate::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
 use crate::seal::batch::SealImpression;
 use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
@@ -376,12 +377,7 @@ impl Registry for Store {
 
 impl StoreAdmin for Store {
     fn stats(&self) -> Result<StoreStats, StoreError> {
-        let (dir, disk) = (&self.places.journal, &*self.disk);
-        let mut journal_bytes = 0;
-        for name in disk.list(dir).map_err(DurableError::io("list", dir))? {
-            // A segment may have gone since.
-            journal_bytes += disk.len(&dir.join(name)).unwrap_or(0);
-        }
+        let disk = &*self.disk;
         let exported = export::manifests(disk, &self.places.exports)?
             .iter()
             .rev()
@@ -396,9 +392,13 @@ impl StoreAdmin for Store {
             operations: head.sequence,
             operations_since_checkpoint: head.sequence.saturating_sub(saved.ok_or(StoreError::Closed)?),
             sled_bytes: self.engine.size_on_disk()?,
-            journal_bytes,
+            files: stats::file_bytes(disk, &self.places)?,
             exported_operations: exported.map(|manifest| manifest.sequence),
         })
+    }
+
+    fn breakdown(&self, watch: &Watch) -> Result<Breakdown, StoreError> {
+        stats::breakdown(&self.engine, watch)
     }
 
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError> {

@@ -194,6 +194,9 @@ pub trait Registry: Send + Sync {
 pub trait StoreAdmin: Send + Sync {
     fn stats(&self) -> Result<StoreStats, StoreError>;
 
+    /// Walks over all batches: long work.
+    fn breakdown(&self, watch: &Watch) -> Result<Breakdown, StoreError>;
+
     /// Re-derives what can be re-derived and lists all that is wrong; it stops at nothing.
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError>;
 
@@ -234,9 +237,50 @@ pub struct StoreStats {
     /// Operations that a start would have to replay.
     pub operations_since_checkpoint: u64,
     pub sled_bytes: u64,
-    pub journal_bytes: u64,
+    #[serde(flatten)]
+    pub files: FileBytes,
     /// Operations that the newest export covers.
     pub exported_operations: Option<u64>,
+}
+
+/// Bytes of files, with their manifests; copies beside the exports are not counted again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct FileBytes {
+    #[serde(rename = "journalBytes")]
+    pub journal: u64,
+    #[serde(rename = "volumeBytes")]
+    pub volumes: u64,
+    #[serde(rename = "exportBytes")]
+    pub exports: u64,
+    #[serde(rename = "dictionaryBytes")]
+    pub dictionaries: u64,
+}
+
+/// What each type has, in the order of the codes, and how many values lie in each tree beside the batches.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breakdown {
+    pub types: Vec<TypeStats>,
+    pub trees: Vec<TreeValues>,
+}
+
+/// What one type has.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeStats {
+    pub type_code: String,
+    pub batches: u64,
+    pub licences: u64,
+    /// Of its batches, compressed.
+    pub bytes: u64,
+}
+
+/// Values of a tree: entries, or many of them to a value in those that end in `.base`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeValues {
+    pub tree: &'static str,
+    pub values: u64,
 }
 
 /// What to check.

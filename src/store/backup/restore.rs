@@ -37,6 +37,8 @@ pub struct Restore<'a> {
     pub random: Arc<dyn Random>,
     pub disk: Arc<dyn Disk>,
     pub watch: &'a Watch,
+    /// Proves what was restored beside the store, in its folder, by what the manifest says of it.
+    pub prove: &'a dyn Fn(&Path, &str) -> Result<(), String>,
 }
 
 /// A store as it was when the backup was made.
@@ -143,6 +145,9 @@ impl Restore<'_> {
         }
         export::copy_keys(disk, &places.dir, &places.exports)?;
 
+        self.watch.stage("proving", 0);
+        (self.prove)(self.beside, &manifest.beside).map_err(StoreError::Beside)?;
+        self.watch.did(0)?;
         self.watch.stage("building", 0);
         let store = OpenStore {
             dir: self.store,

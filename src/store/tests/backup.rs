@@ -73,7 +73,15 @@ impl Place {
         let (random, disk) = (Arc::new(SystemRandom::new()), Arc::new(RealDisk));
         let (store, beside) = (&*to.join("store"), &*to.join("log"));
         let (settings, master, watch) = (&settings(), key, &Watch::default());
-        Restore { from, number, store, beside, settings, master, random, disk, watch }.restore()
+        let prove = &|dir: &Path, about: &str| {
+            let count = about.strip_suffix(" notes").unwrap();
+            if std::fs::read(dir.join("head")).unwrap() == count.as_bytes() {
+                Ok(())
+            } else {
+                Err(about.into())
+            }
+        };
+        Restore { from, number, store, beside, settings, master, random, disk, watch, prove }.restore()
     }
 }
 
@@ -358,4 +366,32 @@ fn only_ciphertext_leaves_the_machine() {
         }
         assert!(!content.windows(32).any(|part| part == [9; 32]), "the master key");
     }
+}
+
+#[test]
+fn each_type_has_its_batches_licences_and_bytes() {
+    let place = place();
+    let store = open(&place.store);
+    fill(&store);
+    let other = Generator::new(catalogue(), 8, Region::TIANJIN).unwrap();
+    let mut others = (0..).map(|n| other.record(n).unwrap());
+    let another =
+        others.find(|one| one.type_code != record(1, 1).type_code && one.supersedes.is_none()).unwrap();
+    add(&store, vec![another.clone()]).unwrap();
+    let breakdown = store.breakdown(&Watch::default()).unwrap();
+    let of = |record: &Record| {
+        breakdown.types.iter().find(|one| one.type_code == record.type_code.as_str()).unwrap().clone()
+    };
+    let (first, second) = (of(&record(1, 1)), of(&another));
+    assert_eq!((first.batches, first.licences), (6, 21));
+    assert_eq!((second.batches, second.licences, breakdown.types.len()), (1, 1, 2));
+    assert!(first.bytes > second.bytes && second.bytes > 100);
+    let values = |name| breakdown.trees.iter().find(|tree| tree.tree == name).unwrap().values;
+    assert_eq!(values("id"), 22);
+    store.export(NOW, &Watch::default()).unwrap();
+    let files = store.stats().unwrap().files;
+    assert!(files.volumes > first.bytes && files.exports > 0 && files.journal > 0, "{files:?}");
+    let cancelled = Watch::default();
+    cancelled.cancel();
+    assert!(matches!(store.breakdown(&cancelled), Err(StoreError::Cancelled)));
 }
