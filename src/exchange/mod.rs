@@ -68,7 +68,7 @@ use crate::pki::{Anchors, Crl};
 use crate::rules::Role;
 use crate::seal::SealingKey;
 use crate::seal::trust::Trust;
-use crate::store::{LicenceIssuer, LicenceReader, Registry, StoreAdmin};
+use crate::store::{LicenceIssuer, LicenceReader, MemoryWatch, Registry, StoreAdmin};
 use crate::time::Clock;
 
 /// JSON answers.
@@ -190,6 +190,8 @@ pub struct Exchange {
     pub peers: Peers,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Whether the process has more memory than it should.
+    pub memory: MemoryWatch,
     held: RwLock<Arc<Held>>,
     pub(crate) replays: Replays,
     /// Held by a change until it is logged, so that the log has changes in the order of the store and
@@ -234,6 +236,7 @@ impl Exchange {
             jobs: jobs::Jobs::new(parts.store, log, parts.catalogue, clock, parts.backup_dir),
             uploads: places(parts.settings.file_uploads),
             workers: places(parts.settings.file_workers),
+            memory: MemoryWatch::default(),
             region: parts.region,
             settings: parts.settings,
             catalogue: parts.catalogue,

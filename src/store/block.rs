@@ -229,6 +229,12 @@ impl StoredBatch {
 /// A record without its type and issuer.
 pub(super) fn encode_record(record: &Record) -> Vec<u8> {
     let mut writer = Writer::default();
+    write_record(&mut writer, record);
+    writer.finish()
+}
+
+/// [`encode_record`] after what `writer` has.
+pub(super) fn write_record(writer: &mut Writer, record: &Record) {
     writer.text(record.identifier.as_str()).text(&record.number);
     writer.number(record.holders.len() as u64);
     for holder in &record.holders {
@@ -246,11 +252,10 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             FieldValue::Text(text) => writer.u8(0).text(text),
             FieldValue::List(list) => {
                 writer.u8(1).number(list.len() as u64);
-                list.iter().fold(&mut writer, |writer, text| writer.text(text))
+                list.iter().fold(&mut *writer, |writer, text| writer.text(text))
             }
         };
     }
-    writer.finish()
 }
 
 /// Reads what [`encode_record`] wrote.

@@ -41,6 +41,16 @@ impl Writer {
         }
     }
 
+    /// What was written so far.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Forgets what was written, and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -34,6 +34,7 @@ use sled::Tree;
 use super::block;
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
+use super::growth::{self, Sizes, StoreWarning};
 use super::keys::{Keyring, Use};
 use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
@@ -176,6 +177,13 @@ impl Engine {
 
     pub(super) fn size_on_disk(&self) -> Result<u64, StoreError> {
         Ok(self.db.size_on_disk()?)
+    }
+
+    /// What of its size and the room left calls for a warning.
+    pub(super) fn warnings(&self, exports: &Path, alarm: u64) -> Result<Vec<StoreWarning>, StoreError> {
+        let (sled, licences) = (self.size_on_disk()?, self.head().licences);
+        let (free, exports_free) = (growth::free_bytes(&self.dir), growth::free_bytes(exports));
+        Ok(growth::judge(&Sizes { licences, sled, free, exports_free }, alarm))
     }
 
     // -- values ------------------------------------------------------------------------------

@@ -39,6 +39,7 @@
 //! | `backup` | all of it somewhere else, and back |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
+//! | `memory`, `growth`, `compact` | what sled takes of memory and disk, and the cure |
 //! | `fold` | what was issued live moves into the packed indexes |
 //! | `check`, `stats` | everything re-derived; sizes and counts |
 //! | `watch` | how far long work has come, and ending it |
@@ -48,15 +49,18 @@ mod backup;
 mod block;
 mod check;
 mod codec;
+mod compact;
 mod dictionary;
 mod engine;
 mod export;
 pub mod floor;
 mod fold;
+mod growth;
 mod intake;
 mod keys;
 mod ledger;
 mod load;
+mod memory;
 mod op;
 mod open;
 mod packed;
@@ -71,7 +75,10 @@ mod volume;
 mod watch;
 
 pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Restore, Restored};
+pub use compact::CompactReport;
+pub use growth::StoreWarning;
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
+pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
 pub use open::OpenStore;
 
 pub use settings::StoreSettings;

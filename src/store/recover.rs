@@ -126,12 +126,12 @@ impl Context<'_> {
         Ok(self.disk.remove(&file).map_err(DurableError::io("remove", &file))?)
     }
 
-    fn engine(&self, keys: &Arc<Keyring>) -> Result<Engine, StoreError> {
+    pub(super) fn engine(&self, keys: &Arc<Keyring>) -> Result<Engine, StoreError> {
         let (keys, dictionaries) = (Arc::clone(keys), Arc::clone(self.dictionaries));
         Engine::open(&self.places.sled, self.settings, keys, dictionaries, Arc::clone(self.random))
     }
 
-    fn loader<'e>(&self, engine: &'e Engine) -> Result<Loader<'e>, StoreError> {
+    pub(super) fn loader<'e>(&self, engine: &'e Engine) -> Result<Loader<'e>, StoreError> {
         Loader::new(engine, self.disk, &self.places.scratch, self.settings.sort_bytes)
     }
 

@@ -394,6 +394,9 @@ impl StoreAdmin for Store {
             sled_bytes: self.engine.size_on_disk()?,
             files: stats::file_bytes(disk, &self.places)?,
             exported_operations: exported.map(|manifest| manifest.sequence),
+            warnings: self
+                .engine
+                .warnings(&self.places.exports, self.settings.disk_alarm_bytes_per_licence)?,
         })
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::StoreError;
 use super::backup::{BackupOptions, BackupReport, Beside};
+use super::growth::StoreWarning;
 use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
@@ -241,6 +242,8 @@ pub struct StoreStats {
     pub files: FileBytes,
     /// Operations that the newest export covers.
     pub exported_operations: Option<u64>,
+    /// What should be looked after.
+    pub warnings: Vec<StoreWarning>,
 }
 
 /// Bytes of files, with their manifests; copies beside the exports are not counted again.

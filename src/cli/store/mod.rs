@@ -22,7 +22,7 @@ use crate::exchange::backup::{Wanted, scratch};
 use crate::exchange::jobs::JobRequest;
 use crate::licence::Catalogue;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
-use crate::store::{Progress, StoreAdmin, StoreError, Watch, probe_sled};
+use crate::store::{OpenStore, Progress, StoreAdmin, StoreError, Watch, probe_sled};
 use crate::time::{Clock, SystemClock};
 
 /// How often progress is shown.
@@ -69,6 +69,12 @@ pub enum StoreCommand {
     },
     /// Write an export and read it back
     Export {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the database anew from an export, without the room that it does not use
+    Compact {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -152,13 +158,28 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             print::report(&args.command, &report, None, out)
         }
         command if args.operator.url.is_some() => running::ask(&args.operator, config, command, out),
+        command @ StoreCommand::Compact { .. } => {
+            let node = open(config)?;
+            node.store.export(SystemClock.now(), &Watch::default())?;
+            node.close()?;
+            let settings = node.settings.clone();
+            drop(node);
+            let (dir, master) = (&settings.store_dir(), &settings.master_key()?);
+            let (random, disk) = (Arc::new(SystemRandom::new()), Arc::new(RealDisk));
+            let report = OpenStore { dir, settings: &settings.store, master, random, disk }.compact()?;
+            print::report(command, &serde_json::to_value(report)?, None, out)
+        }
         command => {
-            let node = super::open_node(NodeSettings::read(config)?).map_err(say_who_holds_it)?;
+            let node = open(config)?;
             let code = alone(command, &node, out)?;
             node.close()?;
             Ok(code)
         }
     }
+}
+
+fn open(config: &Path) -> Result<Node, Error> {
+    super::open_node(NodeSettings::read(config)?).map_err(say_who_holds_it)
 }
 
 /// What is asked of a store, by this program or of a running node.
@@ -278,7 +299,7 @@ fn say_who_holds_it(why: Error) -> Error {
 mod tests {
     use super::*;
     use crate::crypto::Secret;
-    use crate::store::{OpenStore, Store, StoreSettings};
+    use crate::store::{Store, StoreSettings};
 
     fn store(dir: &Path) -> Store {
         let (settings, master) = (StoreSettings::default(), Secret::from_bytes([1; 32]));

@@ -22,6 +22,7 @@ pub(super) fn report(
         StoreCommand::Stats { json, .. }
         | StoreCommand::Check { json, .. }
         | StoreCommand::Export { json }
+        | StoreCommand::Compact { json }
         | StoreCommand::Backup { json, .. }
         | StoreCommand::Restore { json, .. }
         | StoreCommand::Drill { json, .. } => *json,
@@ -40,6 +41,10 @@ pub(super) fn report(
             StoreCommand::Stats { .. } => stats(report, named.as_ref(), out)?,
             StoreCommand::Check { .. } => check(report, out)?,
             StoreCommand::Export { .. } => export(report, out)?,
+            StoreCommand::Compact { .. } => {
+                let (before, after) = (text(report, "/bytesBefore"), text(report, "/bytesAfter"));
+                writeln!(out, "{before} bytes before, {after} after")?;
+            }
             StoreCommand::Backup { .. } => backup(report, out)?,
             StoreCommand::Restore { .. } => restored(report, out)?,
             StoreCommand::Drill { .. } => drilled(report, out)?,
@@ -106,6 +111,9 @@ fn stats(stats: &Value, breakdown: Option<&Value>, out: &mut dyn Write) -> std::
         ("dictionaries", "/dictionaryBytes"),
     ] {
         writeln!(out, "{name:<13} {} bytes", of(at))?;
+    }
+    for warning in list(stats, "/warnings") {
+        writeln!(out, "warning       {}: {}", text(warning, "/name"), text(warning, "/detail"))?;
     }
     let Some(breakdown) = breakdown else { return Ok(()) };
     writeln!(out, "\n{:<22} {:>10} {:>9} {:>13}  name", "type", "licences", "batches", "bytes")?;

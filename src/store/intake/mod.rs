@@ -17,6 +17,7 @@ mod state;
 
 pub use resolve::Refused;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,11 +71,12 @@ pub enum Phase {
 /// Records as a thread that parses hands them over.
 #[derive(Default)]
 pub struct Recorded {
-    gathered: std::collections::BTreeMap<Partition, Gathered>,
+    gathered: HashMap<Partition, Gathered>,
     seen: Vec<[u8; SEEN]>,
     pairs: Vec<[u8; PAIR]>,
     // Records of one type and issuer come in a row more often than not.
     last: Option<Partition>,
+    scratch: Writer,
 }
 
 /// Makes records ready for the spool, on any thread.
@@ -96,7 +98,9 @@ impl Recorder {
             Some(gathered) => gathered,
             None => to.gathered.entry(partition.clone()).or_default(),
         };
-        gathered.push(ordinal, &block::encode_record(record));
+        to.scratch.clear();
+        block::write_record(&mut to.scratch, record);
+        gathered.push(ordinal, to.scratch.written());
         let id = op::id_key(&self.keys, &record.identifier);
         to.seen.push(seen_entry(&id, ordinal, stays(record.state)));
         if let Some(older) = &record.supersedes {

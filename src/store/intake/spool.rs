@@ -51,20 +51,18 @@ pub(super) struct Spooled<'a> {
 /// Records of one partition: [`Spooled`] one after another.
 #[derive(Default)]
 pub(super) struct Gathered {
-    pub(super) bytes: Vec<u8>,
-    pub(super) records: u32,
+    content: Writer,
+    records: u32,
 }
 
 impl Gathered {
     pub(super) fn push(&mut self, ordinal: u64, record: &[u8]) {
-        let mut writer = Writer::default();
-        writer.number(ordinal).bytes(record);
-        self.bytes.extend(writer.finish());
+        self.content.number(ordinal).bytes(record);
         self.records += 1;
     }
 
     fn append(&mut self, other: &Self) {
-        self.bytes.extend_from_slice(&other.bytes);
+        self.content.raw(other.content.written());
         self.records += other.records;
     }
 }
@@ -121,7 +119,7 @@ impl Spool {
             None => self.waiting.entry(partition.clone()).or_default(),
         };
         waiting.append(gathered);
-        if waiting.bytes.len() < CHUNK {
+        if waiting.content.len() < CHUNK {
             return Ok(());
         }
         let full = std::mem::take(waiting);
@@ -133,7 +131,7 @@ impl Spool {
             return Ok(());
         }
         let mut plain = Writer::default();
-        plain.text(&partition.issuer).text(&partition.type_code).raw(&gathered.bytes);
+        plain.text(&partition.issuer).text(&partition.type_code).raw(gathered.content.written());
         let plain = plain.finish();
         let too_large = || StoreError::Batch("a chunk of the spool cannot be compressed");
         let frame = zstd::bulk::compress(&plain, LEVEL).map_err(|_| too_large())?;

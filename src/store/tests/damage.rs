@@ -258,7 +258,7 @@ fn the_check_names_every_kind_of_fault() {
 
     for tree in [&engine.id.tree, &engine.holder.tree, &engine.number.tree] {
         // Not a licence with a status change, which would be a stray one then.
-        let unchanged = |at: &[u8]| engine.status.tree.scan_prefix(&at[..16]).next().is_none();
+        let unchanged = |at: &[u8]| engine.status.tree.scan_prefix(&at[..op::ID_KEY]).next().is_none();
         let (at, value) = tree.iter().map(Result::unwrap).find(|(at, _)| unchanged(at)).unwrap();
         tree.remove(&at).unwrap();
         assert_eq!(names(&store), ["indexMissing"]);

@@ -2,6 +2,7 @@
 
 mod backup;
 mod changes;
+mod compacting;
 mod damage;
 mod faults;
 mod folding;
