@@ -34,7 +34,7 @@ use crate::rules::{Grant, Registration};
 use crate::seal::SealingKey;
 use crate::seal::batch::Voice;
 use crate::seal::trust::Trust;
-use crate::store::{OpenStore, Store, StoreAdmin, StoreSettings, resident_bytes};
+use crate::store::{OpenStore, Store, StoreAdmin, StoreError, StoreSettings, resident_bytes};
 use crate::time::Clock;
 
 /// Any failure, told to the operator.
@@ -167,6 +167,7 @@ impl NodeSettings {
             peer.anchors = base.join(&peer.anchors);
         }
         settings.store.export_dir = settings.store.export_dir.map(|dir| base.join(dir));
+        settings.store.backup_dir = settings.store.backup_dir.map(|dir| base.join(dir));
         Ok(settings)
     }
 
@@ -264,6 +265,8 @@ impl Node {
             reader: store.clone(),
             issuer: store.clone(),
             registry: store.clone(),
+            store: store.clone(),
+            backup_dir: settings.store.backup_dir.clone(),
             log: Arc::new(log),
             keys: NodeKeys {
                 signer: key_for(&files.node_key, files, &node_certificate)?,
@@ -295,7 +298,13 @@ impl Node {
     }
 
     /// Starts to serve on a socket that is bound already.
+    ///
+    /// # Errors
+    /// [`StoreError::ImportUnderWay`]: half an import would be served.
     pub fn serve_on(self, socket: TcpListener) -> Result<RunningNode, Error> {
+        if self.store.import_under_way() {
+            return Err(StoreError::ImportUnderWay.into());
+        }
         let files = &self.settings.files;
         let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
         let tls = tls::server_config(&read(&files.tls_certificate)?, &files.key_pem(&files.tls_key)?)?;
@@ -337,8 +346,9 @@ impl Node {
         }
     }
 
-    /// Closes the log; the store closes when the node is dropped.
+    /// Ends long work and closes the log; the store closes when the node is dropped.
     pub fn close(&self) -> Result<(), Error> {
+        self.exchange.stop_jobs();
         Ok(self.exchange.log.close()?)
     }
 }
@@ -387,6 +397,7 @@ impl RunningNode {
 
     fn stop_serving(&mut self) -> Result<(), Error> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.node.exchange.stop_jobs();
         let stopped = self.handle.stop(true);
         tokio::runtime::Builder::new_current_thread().build()?.block_on(stopped);
         match thread.join() {

@@ -18,6 +18,9 @@ pub struct StoreSettings {
     pub journal_segment_bytes: u64,
     /// Where exports go; unset: `exports` in the store's folder. Better on another disk.
     pub export_dir: Option<PathBuf>,
+    /// Below it the running node makes backups when its operator asks; unset: it makes none. Better on
+    /// another machine's disk.
+    pub backup_dir: Option<PathBuf>,
     /// Exports kept. The journal is let go only as far as the oldest of so many covers it, so that one
     /// damaged export loses nothing. Default 2, at least 1.
     pub keep_exports: usize,
@@ -55,6 +58,7 @@ impl Default for StoreSettings {
             checkpoint_bytes: 16 << 20,
             journal_segment_bytes: 64 << 20,
             export_dir: None,
+            backup_dir: None,
             keep_exports: 2,
             sort_bytes: 512 << 20,
             import_checkpoint: 1_000_000,

@@ -8,6 +8,7 @@ mod child;
 mod support;
 
 mod annotated_copies;
+mod backup;
 mod bad_input;
 mod city_to_city;
 mod crashes;

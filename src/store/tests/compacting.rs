@@ -17,7 +17,7 @@ fn closed(dir: &Path) {
             store.put("long", &n.to_string(), &serde_json::json!(long)).unwrap();
         }
     }
-    store.export(NOW).unwrap();
+    store.export(NOW, &Watch::default()).unwrap();
 }
 
 fn assert_as_closed(store: &Store) {

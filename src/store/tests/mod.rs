@@ -1,5 +1,6 @@
 //! The store as a whole, on real folders and on a disk that fails.
 
+mod backup;
 mod changes;
 mod compacting;
 mod damage;
