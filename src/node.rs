@@ -34,7 +34,7 @@ use crate::rules::{Grant, Registration};
 use crate::seal::SealingKey;
 use crate::seal::batch::Voice;
 use crate::seal::trust::Trust;
-use crate::store::{OpenStore, Store, StoreAdmin, StoreSettings};
+use crate::store::{OpenStore, Store, StoreAdmin, StoreError, StoreSettings, resident_bytes};
 use crate::time::Clock;
 
 /// Any failure, told to the operator.
@@ -167,6 +167,7 @@ impl NodeSettings {
             peer.anchors = base.join(&peer.anchors);
         }
         settings.store.export_dir = settings.store.export_dir.map(|dir| base.join(dir));
+        settings.store.backup_dir = settings.store.backup_dir.map(|dir| base.join(dir));
         Ok(settings)
     }
 
@@ -232,6 +233,12 @@ impl Node {
             disk: disk.clone(),
         };
         let store = Arc::new(store.open()?);
+        let expected = settings.store.memory_line();
+        if settings.store.expected_memory() > settings.store.memory_limit_bytes.wrapping_sub(1) {
+            tracing::warn!(expected, "the limit of memory is below what is needed");
+        } else {
+            tracing::info!(expected, "memory");
+        }
         let recovery = store.recovery();
         if recovery.unclean || recovery.rebuilt.is_some() || recovery.without_snapshots.is_some() {
             tracing::warn!(?recovery, "the store had not been closed");
@@ -258,6 +265,8 @@ impl Node {
             reader: store.clone(),
             issuer: store.clone(),
             registry: store.clone(),
+            store: store.clone(),
+            backup_dir: settings.store.backup_dir.clone(),
             log: Arc::new(log),
             keys: NodeKeys {
                 signer: key_for(&files.node_key, files, &node_certificate)?,
@@ -289,10 +298,17 @@ impl Node {
     }
 
     /// Starts to serve on a socket that is bound already.
+    ///
+    /// # Errors
+    /// [`StoreError::ImportUnderWay`]: half an import would be served.
     pub fn serve_on(self, socket: TcpListener) -> Result<RunningNode, Error> {
+        if self.store.import_under_way() {
+            return Err(StoreError::ImportUnderWay.into());
+        }
         let files = &self.settings.files;
         let read = |path: &Path| std::fs::read(path).map_err(|why| at(path, why));
         let tls = tls::server_config(&read(&files.tls_certificate)?, &files.key_pem(&files.tls_key)?)?;
+        self.look_at_memory();
         let node = Arc::new(self);
         let (ready, started) = mpsc::channel();
         let served = Arc::clone(&node);
@@ -303,10 +319,12 @@ impl Node {
                 match listening {
                     Ok((listener, running)) => {
                         let reload = actix_web::rt::spawn(reload_for_ever(Arc::clone(&served)));
+                        let watch = actix_web::rt::spawn(watch_memory(Arc::clone(&served)));
                         // A receiver that is gone means that nobody waits for the node any more.
                         let _ = ready.send(Ok(listener));
                         let ended = running.await;
                         reload.abort();
+                        watch.abort();
                         ended
                     }
                     Err(why) => {
@@ -321,8 +339,16 @@ impl Node {
         Ok(RunningNode { node, address, handle: listener.handle, thread: Some(thread) })
     }
 
-    /// Closes the log; the store closes when the node is dropped.
+    fn look_at_memory(&self) {
+        // Where the system does not tell, there is nothing to watch.
+        if let Some(resident) = resident_bytes() {
+            self.exchange.memory.observe(resident, self.settings.store.memory_limit_bytes);
+        }
+    }
+
+    /// Ends long work and closes the log; the store closes when the node is dropped.
     pub fn close(&self) -> Result<(), Error> {
+        self.exchange.stop_jobs();
         Ok(self.exchange.log.close()?)
     }
 }
@@ -336,6 +362,16 @@ async fn reload_for_ever(node: Arc<Node>) {
         if let Err(why) = node.reload() {
             tracing::error!(%why, "trust and revocation lists could not be read; the old ones stay in force");
         }
+    }
+}
+
+/// How often the memory of the process is looked at.
+const MEMORY_EVERY: Duration = Duration::from_secs(5);
+
+async fn watch_memory(node: Arc<Node>) {
+    loop {
+        actix_web::rt::time::sleep(MEMORY_EVERY).await;
+        node.look_at_memory();
     }
 }
 
@@ -361,6 +397,7 @@ impl RunningNode {
 
     fn stop_serving(&mut self) -> Result<(), Error> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.node.exchange.stop_jobs();
         let stopped = self.handle.stop(true);
         tokio::runtime::Builder::new_current_thread().build()?.block_on(stopped);
         match thread.join() {

@@ -16,7 +16,7 @@ use super::tiles::{Edge, Resource};
 use super::unknown::Unknown;
 use super::{JOURNAL_KIND, LogError, leaf_hash, tree_hash};
 use crate::crypto::{AeadKey, Ed25519Signer, Random};
-use crate::durable::{Committer, Disk, DurableError, Journal, Limits};
+use crate::durable::{Committer, Disk, DurableError, Frozen, Journal, Limits};
 use crate::merkle::{Frontier, Hash};
 use crate::time::{Clock, Day};
 
@@ -131,6 +131,10 @@ impl AccessLog {
             replay,
         )?;
         heads.finish(state.committed().size())?;
+        // Of a copy that was restored they are not there.
+        let mut partials = edge.partials();
+        partials.retain(|(path, content)| disk.len(&dir.join(path)).ok() != Some(content.len() as u64));
+        write_tiles(&*disk, dir, partials)?;
 
         let state = Arc::new(Mutex::new(state));
         let ledger = LogLedger {
@@ -193,6 +197,40 @@ impl AccessLog {
     pub fn publish_now(&self) -> Result<(), LogError> {
         self.shared.write_unknown(false)?;
         self.shared.publish()
+    }
+
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.shared.disk
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// The files `head` and `checkpoint`, which belong together, brought up to date.
+    pub(super) fn published_heads(&self) -> Result<Vec<(String, Vec<u8>)>, LogError> {
+        let mut publisher = relock(&self.shared.publisher);
+        publisher.publish(&self.shared.state)?;
+        let mut heads = Vec::new();
+        for name in ["head", "checkpoint"] {
+            let path = self.shared.dir.join(name);
+            if let Some(content) = self.shared.disk.read(&path).map_err(DurableError::io("read", &path))? {
+                heads.push((name.to_owned(), content));
+            }
+        }
+        Ok(heads)
+    }
+
+    /// The journal up to now, and the tree of its entries.
+    pub(super) fn frozen_journal(&self) -> Result<(Frozen, Checkpoint), LogError> {
+        let frozen = self.shared.committer.run(|journal, ledger| {
+            let tree = lock(&ledger.state).committed().clone();
+            Ok::<_, DurableError>((journal.freeze(0)?, tree))
+        });
+        let (frozen, tree) = frozen.ok_or(LogError::Closed)??;
+        let (size, root) = (tree.size(), tree.root(&tree_hash));
+        Ok((frozen, Checkpoint { origin: self.shared.origin.clone(), size, root }))
     }
 
     /// Number of durable entries.
@@ -356,15 +394,19 @@ impl Shared {
 }
 
 /// That what was signed is a prefix of what is read.
-struct HeadCheck<'a>(Vec<(&'static str, &'a Checkpoint)>);
+pub(super) struct HeadCheck<'a>(Vec<(&'static str, &'a Checkpoint)>);
 
 impl<'a> HeadCheck<'a> {
-    fn new(head: Option<&'a Checkpoint>, signed: Option<&'a Checkpoint>) -> Self {
+    pub(super) fn new(head: Option<&'a Checkpoint>, signed: Option<&'a Checkpoint>) -> Self {
         let named = [("head", head), ("checkpoint", signed)];
         Self(named.into_iter().filter_map(|(what, head)| Some((what, head?))).collect())
     }
 
-    fn at(&mut self, tree: &Frontier) -> Result<(), LogError> {
+    pub(super) fn add(&mut self, what: &'static str, head: &'a Checkpoint) {
+        self.0.push((what, head));
+    }
+
+    pub(super) fn at(&mut self, tree: &Frontier) -> Result<(), LogError> {
         let here = |head: &Checkpoint| head.size == tree.size();
         for (what, head) in self.0.iter().filter(|(_, head)| here(head)) {
             if head.root != tree.root(&tree_hash) {
@@ -375,7 +417,7 @@ impl<'a> HeadCheck<'a> {
         Ok(())
     }
 
-    fn finish(&self, held: u64) -> Result<(), LogError> {
+    pub(super) fn finish(&self, held: u64) -> Result<(), LogError> {
         match self.0.first() {
             Some((what, head)) => Err(LogError::HeadAhead { what, signed: head.size, held }),
             None => Ok(()),
@@ -384,9 +426,9 @@ impl<'a> HeadCheck<'a> {
 }
 
 /// The head that was fsynced, the checkpoint that was signed, and its note.
-type Heads = (Option<Checkpoint>, Option<Checkpoint>, String);
+pub(super) type Heads = (Option<Checkpoint>, Option<Checkpoint>, String);
 
-fn read_heads(disk: &dyn Disk, dir: &Path, vkey: &VerifierKey) -> Result<Heads, LogError> {
+pub(super) fn read_heads(disk: &dyn Disk, dir: &Path, vkey: &VerifierKey) -> Result<Heads, LogError> {
     let read = |name| {
         let path = dir.join(name);
         let content = disk.read(&path).map_err(DurableError::io("read", &path))?;

@@ -8,7 +8,7 @@
 //!   from what is durable, at least once a second. A head is fsynced (`head`) before it is signed; at
 //!   the next start it must be a prefix of the journal, or the log does not open: this node never
 //!   signs two histories. Journal and entry bundles both hold the entries; the bundles are derived
-//!   and can be written anew.
+//!   and are written anew where they are missing.
 //! - **Sealed entries.** What an entry tells about people is encrypted under the month's key. Month keys
 //!   lie wrapped in `keys/`; destroying one is the deletion that the law asks for after retention, and
 //!   the tree over the ciphertexts stays provable.
@@ -21,6 +21,7 @@
 //! The published `tlog_tiles` crate was not taken: its paths are those of the Go checksum database,
 //! not of tlog-tiles.
 
+mod copy;
 mod entry;
 mod keys;
 mod ledger;
@@ -34,6 +35,7 @@ mod tiles;
 mod unknown;
 mod verify;
 
+pub use copy::{LogCopy, check_copy};
 pub use entry::{BatchRange, Details, Entry, MAX_ENTRY, Outcome};
 pub use keys::Keys;
 pub use ledger::{Access, Jti, Logged, SUBJECTS_PER_PART};

@@ -90,9 +90,13 @@ fn remember_client(connection: &dyn std::any::Any, extensions: &mut Extensions) 
     }
 }
 
-/// Whether the node answers. It says nothing else: whoever asks may be anybody.
+/// Whether the node answers and has no more memory than it should. It says nothing else: whoever asks may be anybody.
 async fn health(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
     shared.exchange.log.count_unknown(&source(&request).to_string(), "health");
+    if shared.exchange.memory.is_over() {
+        let body = r#"{"status":"memory"}"#;
+        return HttpResponse::ServiceUnavailable().content_type("application/json").body(body);
+    }
     HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ok"}"#)
 }
 

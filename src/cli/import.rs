@@ -13,7 +13,7 @@ use super::ConfigFile;
 use crate::exchange::import::{Format, Importer, Options, Progress, Stage};
 use crate::exchange::problem::Problem;
 use crate::node::{Error, NodeSettings};
-use crate::store::{Intake, StoreAdmin};
+use crate::store::{Intake, StoreAdmin, Watch};
 use crate::time::{Clock, SystemClock};
 
 /// Arguments of `import`.
@@ -74,7 +74,7 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     }
     // The volumes were read back; with the state beside them they are a whole copy of the store.
     if result.imported > 0 {
-        node.store.export(SystemClock.now())?;
+        node.store.export(SystemClock.now(), &Watch::default())?;
     }
     node.close()?;
     let seconds = started.elapsed().as_secs_f64();

@@ -12,6 +12,7 @@ mod init;
 pub mod log;
 mod ofd;
 mod operate;
+mod operator;
 mod partner;
 mod query;
 mod seal;
@@ -73,8 +74,8 @@ enum Command {
     /// Check a receipt
     #[command(subcommand)]
     Receipt(query::ReceiptCommand),
-    /// The store: sizes, check, export
-    Store(StoreLine),
+    /// The store: sizes, check, export, backup and back; of a running node too
+    Store(store::StoreArgs),
     /// The configuration: check it, or explain every value
     #[command(subcommand)]
     Config(operate::ConfigCommand),
@@ -115,15 +116,6 @@ pub struct ConfigFile {
     /// The node's configuration file
     #[arg(long)]
     pub config: PathBuf,
-}
-
-#[derive(Debug, Args)]
-struct StoreLine {
-    /// The node's configuration file; the node must not be running
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    args: store::StoreArgs,
 }
 
 /// Parses a value that may hold a secret by mistake: an error names the rule and never the value.
@@ -213,7 +205,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Query(args) => query::run(&args, &mut out),
         Command::Log(command) => log_command(command, &mut out),
         Command::Receipt(command) => query::receipt(&command, &mut out),
-        Command::Store(args) => store_command(&args, &mut out),
+        Command::Store(args) => store::run(&args, &mut out),
         Command::Config(command) => operate::config(&command, &mut out),
         Command::Health(args) => operate::health(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
@@ -262,17 +254,6 @@ fn log_command(command: LogCommand, out: &mut dyn Write) -> Result<ExitCode, Err
         }
     };
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn store_command(args: &StoreLine, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    if let Some(done) = store::probe(&args.args) {
-        return done;
-    }
-    let config = args.config.as_deref().ok_or("give --config FILE")?;
-    let node = open_node(NodeSettings::read(config)?)?;
-    let code = store::run(&args.args, node.store.as_ref(), node.exchange.catalogue, SystemClock.now(), out)?;
-    node.close()?;
-    Ok(code)
 }
 
 #[cfg(test)]

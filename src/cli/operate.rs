@@ -103,7 +103,7 @@ pub fn config(command: &ConfigCommand, out: &mut dyn Write) -> Result<ExitCode, 
         ConfigCommand::Explain { file, json } => {
             let layers = Layers::new::<NodeSettings>(&file.config)?;
             // A secret that stands where its source belongs is refused here, and so never shown.
-            layers.read::<NodeSettings>()?;
+            let settings = layers.read::<NodeSettings>()?;
             let values = layers.explain()?;
             if *json {
                 serde_json::to_writer_pretty(&mut *out, &values)?;
@@ -112,6 +112,7 @@ pub fn config(command: &ConfigCommand, out: &mut dyn Write) -> Result<ExitCode, 
                 for value in values {
                     writeln!(out, "{} = {}    ({})", value.key, value.value, value.source)?;
                 }
+                writeln!(out, "# {}", settings.store.memory_line())?;
             }
         }
     }

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::query::Connection;
+use super::operator::Operator;
 use super::{ConfigFile, setup};
-use crate::node::{Error, NodeSettings};
+use crate::node::Error;
 use crate::rules::{Grant, Operation, Registration, Role};
 use crate::time::{Clock, SystemClock};
 
@@ -25,7 +25,7 @@ enum PartnerCommand {
     /// Register a partner, or change its registration
     Add {
         #[command(flatten)]
-        operator: Operator,
+        operator: Asked,
         /// 1 to 64 of a-z, 0-9, dot and hyphen; for a peer its region
         #[arg(long)]
         id: String,
@@ -47,7 +47,7 @@ enum PartnerCommand {
     /// Give a grant
     Grant {
         #[command(flatten)]
-        operator: Operator,
+        operator: Asked,
         /// Name of the grant; the same name replaces it
         #[arg(long)]
         id: String,
@@ -73,7 +73,7 @@ enum PartnerCommand {
     /// Revoke a registration, or with --grant remove a grant; it works at once
     Revoke {
         #[command(flatten)]
-        operator: Operator,
+        operator: Asked,
         /// Registration id, or name of the grant
         id: String,
         #[arg(long)]
@@ -84,58 +84,25 @@ enum PartnerCommand {
     /// All registrations and grants
     List {
         #[command(flatten)]
-        operator: Operator,
+        operator: Asked,
         /// One JSON object instead of lines
         #[arg(long)]
         json: bool,
     },
 }
 
-/// The operator's way to the node.
+/// A running node and its operator.
 #[derive(Debug, Args)]
-struct Operator {
+struct Asked {
     #[command(flatten)]
     config: ConfigFile,
-    /// https://… of the node; default: the configured address
-    #[arg(long)]
-    url: Option<String>,
-    /// PEM of the authorities of the node's certificate; default: certs/ca.pem beside the configuration
-    #[arg(long)]
-    anchors: Option<PathBuf>,
-    /// The operator's certificate and key, without their endings; default: clients/operator
-    #[arg(long)]
-    identity: Option<PathBuf>,
-    /// The operator's registration id
-    #[arg(long, default_value = "operator")]
-    operator_id: String,
+    #[command(flatten)]
+    operator: Operator,
 }
 
-impl Operator {
+impl Asked {
     fn change(&self, request: &Value) -> Result<Value, Error> {
-        let settings = NodeSettings::read(&self.config.config)?;
-        let base = self.config.config.parent().map(PathBuf::from).unwrap_or_default();
-        let identity = self.identity.clone().unwrap_or_else(|| base.join("clients/operator"));
-        let connection = Connection {
-            url: self.url.clone().unwrap_or_else(|| format!("https://{}", settings.listen.address)),
-            anchors: self.anchors.clone().unwrap_or_else(|| base.join("certs/ca.pem")),
-            cert: identity.with_extension("pem"),
-            key: identity.with_extension("key.pem"),
-            key_passphrase: settings.files.key_passphrase,
-            id: self.operator_id.clone(),
-            region: settings.region,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let client = connection.open().await?;
-            let answer = client.ask("/v1/admin", request, None).await?;
-            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            if answer.status == 200 {
-                Ok(body)
-            } else {
-                let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
-                Err(format!("refused ({}): {}", text("rule"), text("detail")).into())
-            }
-        })
+        self.operator.ask(&self.config.config, request)
     }
 }
 

@@ -104,6 +104,25 @@ pub fn sha256(parts: &[&[u8]]) -> Digest {
     to_digest(context.finish().as_ref())
 }
 
+/// SHA-256 of bytes that come piece by piece.
+pub struct Sha256(ring::digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+}
+
+impl Sha256 {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> Digest {
+        to_digest(self.0.finish().as_ref())
+    }
+}
+
 /// SHA-1 (FIPS 180-4), for one comparison only: the first form of the signing-certificate attribute
 /// (RFC 2634 5.4) names the signer's certificate by it, beside a signature that does not rest on it.
 pub fn sha1(bytes: &[u8]) -> [u8; 20] {

@@ -187,6 +187,23 @@ impl Reader {
     }
 }
 
+/// Reads a file of this kind to its end and lets go of what it holds.
+///
+/// # Errors
+/// As [`Reader`], and whatever `each` returns after a frame.
+pub fn check<E: From<DurableError>>(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: [u8; 4],
+    each: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = Reader::open(disk, path, kind, None)?;
+    while reader.next_frame()?.is_some() {
+        each()?;
+    }
+    Ok(())
+}
+
 fn split_header(head: &[u8]) -> Option<(usize, u32)> {
     let (length, rest) = head.split_first_chunk::<4>()?;
     let check = rest.first_chunk::<4>()?;

@@ -39,6 +39,17 @@ pub struct Replayed {
     pub torn_bytes: u64,
 }
 
+/// What a copy of a journal consists of, as of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frozen {
+    /// The last segment that was ever appended to, 0 if none.
+    pub through: u64,
+    /// Names of files in the journal's folder that nobody appends to any more.
+    pub segments: Vec<String>,
+    /// A small file of another content than here: its name, and what it holds in the copy.
+    pub floor: (String, Vec<u8>),
+}
+
 impl Journal {
     /// Opens or creates the journal in `dir` and hands every payload to `replay`, oldest first. A
     /// segment past `segment_bytes` is followed by a new one.
@@ -111,6 +122,22 @@ impl Journal {
     pub fn rotate(&mut self) -> u64 {
         self.current = None;
         self.last.0
+    }
+
+    /// Ends the current segment and says what a copy needs that begins after segment `after`: everything
+    /// acknowledged so far, and nothing later. The files stay as they are until
+    /// [`Journal::remove_through`] takes them away.
+    pub fn freeze(&mut self, after: u64) -> Result<Frozen, DurableError> {
+        let through = self.rotate();
+        let floor = segments::floor(&*self.disk, &self.dir)?.max(after.saturating_add(1));
+        let wanted = |number: &u64| (floor..=through).contains(number);
+        let numbers = segments::numbers(&*self.disk, &self.dir)?.into_iter().filter(wanted);
+        let name = |number| segments::segment_path(Path::new(""), number).to_string_lossy().into_owned();
+        Ok(Frozen {
+            through,
+            segments: numbers.map(name).collect(),
+            floor: (segments::FLOOR_FILE.to_owned(), segments::floor_content(floor)),
+        })
     }
 
     /// Removes all segments up to and including `segment`, except the one being appended to. To be
@@ -220,6 +247,37 @@ mod tests {
             }
         }
         assert!(disk.list(Path::new(DIR)).unwrap().len() > 4);
+    }
+
+    #[test]
+    fn a_copy_of_a_frozen_journal_holds_what_was_acknowledged_then_from_where_it_is_asked() {
+        let disk = FaultDisk::new();
+        let (mut journal, ..) = open(&disk).unwrap();
+        let append = |journal: &mut Journal, name: &str| {
+            for n in 0..8 {
+                journal.append(&[format!("{name}.{n}")]).unwrap();
+            }
+        };
+        append(&mut journal, "a");
+        let after = journal.rotate();
+        append(&mut journal, "b");
+        let frozen = [journal.freeze(0).unwrap(), journal.freeze(after).unwrap()];
+        let nothing = journal.freeze(frozen[0].through).unwrap();
+        append(&mut journal, "c");
+        for (frozen, begins, count) in [(&frozen[0], "a.0", 16), (&frozen[1], "b.0", 8), (&nothing, "", 0)] {
+            let copy = FaultDisk::new();
+            copy.create_dir_all(Path::new(DIR)).unwrap();
+            let (name, content) = &frozen.floor;
+            copy.create(&Path::new(DIR).join(name)).unwrap().write(content).unwrap();
+            for name in &frozen.segments {
+                let path = Path::new(DIR).join(name);
+                copy.create(&path).unwrap().write(&disk.read(&path).unwrap().unwrap()).unwrap();
+            }
+            let (mut journal, seen, _) = open(&copy).unwrap();
+            assert_eq!((seen.len(), seen.first().map_or("", String::as_str)), (count, begins));
+            let position = journal.append(&["more"]).unwrap();
+            assert!(position.segment > frozen.through);
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! What a payload means, and encrypting it, is the caller's.
 
 mod committer;
+mod copy;
 mod disk;
 mod fault;
 pub mod framed;
@@ -28,9 +29,10 @@ mod lock;
 mod segments;
 
 pub use committer::{CommitError, Committer, Ledger, Limits, Outcome, Staged};
+pub use copy::{Sum, copy_file, sum_file};
 pub use disk::{Disk, DiskFile, RealDisk, replace_file};
 pub use fault::{FaultDisk, Plan};
-pub use journal::{Journal, Replayed};
+pub use journal::{Frozen, Journal, Replayed};
 pub use lock::DirLock;
 pub use segments::{Position, scan};
 

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use super::framed::Reader;
 use super::{Disk, DurableError, replace_file};
 
+/// Holds the number of the oldest segment that must be there.
+pub(super) const FLOOR_FILE: &str = "floor";
+
 /// Where a frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -121,14 +124,19 @@ pub(super) fn numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, DurableEr
 
 /// The oldest segment that must be there.
 pub(super) fn floor(disk: &dyn Disk, dir: &Path) -> Result<u64, DurableError> {
-    let path = dir.join("floor");
+    let path = dir.join(FLOOR_FILE);
     let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else { return Ok(1) };
     let number = std::str::from_utf8(&content).ok().and_then(|text| text.strip_suffix('\n')?.parse().ok());
     number.filter(|number| *number > 0).ok_or(DurableError::Damaged { path, offset: 0 })
 }
 
 pub(super) fn set_floor(disk: &dyn Disk, dir: &Path, floor: u64) -> Result<(), DurableError> {
-    replace_file(disk, &dir.join("floor"), format!("{floor}\n").as_bytes())
+    replace_file(disk, &dir.join(FLOOR_FILE), &floor_content(floor))
+}
+
+/// What [`FLOOR_FILE`] holds.
+pub(super) fn floor_content(floor: u64) -> Vec<u8> {
+    format!("{floor}\n").into_bytes()
 }
 
 struct Link {

@@ -1,7 +1,9 @@
-//! `POST /v1/admin`: registrations and grants, changed through the running node by its operator.
+//! `POST /v1/admin`: registrations and grants, changed through the running node by its operator, and
+//! long work on its store.
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::admission::Caller;
@@ -22,9 +24,27 @@ pub(super) async fn change(
 ) -> Result<Answer, Problem> {
     let request: AdminRequest = parse(incoming)?;
     draft.note("request", serde_json::to_value(&request).map_err(|why| failed("admin", &why))?);
-    if let AdminRequest::List {} = request {
-        return list(exchange, draft);
-    }
+    let request = match request {
+        AdminRequest::List {} => return list(exchange, draft),
+        AdminRequest::Stats {} => return stats(exchange, draft).await,
+        AdminRequest::Job { id } => return answer(draft, "job", &exchange.jobs.state(&id)?),
+        AdminRequest::CancelJob { id } => {
+            exchange.jobs.cancel(&id)?;
+            return answer(draft, "job", &exchange.jobs.state(&id)?);
+        }
+        AdminRequest::StartJob(job) => {
+            exchange
+                .log
+                .append_async(draft.intent("admin.intent"))
+                .await
+                .map_err(|why| failed("log", &why))?;
+            // Whoever asks for the job asks by the request that started it.
+            let id = draft.request_id().to_owned();
+            exchange.jobs.start(&id, job)?;
+            return answer(draft, "job", &exchange.jobs.state(&id)?);
+        }
+        change => change,
+    };
     // One change at a time, its reading of the state before it included.
     changes::take_turn(exchange, draft).await?;
     // On record before it is in force: an entry of the intent, with all that is to hold from now on.
@@ -56,9 +76,23 @@ fn apply(exchange: &Exchange, request: AdminRequest, own: &str) -> Result<(), Pr
                 return Err(unknown("grant.unknown"));
             }
         }
-        AdminRequest::List {} => {}
+        AdminRequest::List {}
+        | AdminRequest::Stats {}
+        | AdminRequest::StartJob(_)
+        | AdminRequest::Job { .. }
+        | AdminRequest::CancelJob { .. } => {}
     }
     exchange.reload_registrations()
+}
+
+async fn stats(exchange: &Exchange, draft: &Draft) -> Result<Answer, Problem> {
+    let store = Arc::clone(&exchange.jobs.store);
+    let stats = tokio::task::spawn_blocking(move || store.stats()).await;
+    answer(draft, "stats", &stats.map_err(|why| failed("stats", &why))?.map_err(|why| failed("stats", &why))?)
+}
+
+fn answer<T: Serialize>(draft: &Draft, name: &str, value: &T) -> Result<Answer, Problem> {
+    Answer::json(&json!({ "code": national::OK, "requestId": draft.request_id(), name: value }))
 }
 
 fn list(exchange: &Exchange, draft: &Draft) -> Result<Answer, Problem> {

@@ -13,18 +13,22 @@
 //! | `copies`, `files` | annotated copies as OFD; the verdict on a file |
 //! | `regions` | the same in other cities, and what of their answers is believed |
 //! | `changes` | issue and status, by issuing authorities |
-//! | `admin`, `tokens`, `catalogue`, `receipts` | the rest |
+//! | `admin`, `jobs` | what the operator changes, and long work on the store |
+//! | `backup` | store and log together, out of a node and back |
+//! | `tokens`, `catalogue`, `receipts` | the rest |
 //! | `import` | many records at once, from files |
 //! | `reconcile` | store and log say the same before the node serves |
 //! | `record`, `rate` | what of a request goes into the log, and what is only counted |
 
 pub mod admin;
 pub mod admission;
+pub mod backup;
 mod catalogue;
 mod changes;
 pub mod copies;
 mod files;
 pub mod import;
+pub mod jobs;
 mod licences;
 pub mod problem;
 mod rate;
@@ -40,6 +44,7 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -63,7 +68,7 @@ use crate::pki::{Anchors, Crl};
 use crate::rules::Role;
 use crate::seal::SealingKey;
 use crate::seal::trust::Trust;
-use crate::store::{LicenceIssuer, LicenceReader, Registry};
+use crate::store::{LicenceIssuer, LicenceReader, MemoryWatch, Registry, StoreAdmin};
 use crate::time::Clock;
 
 /// JSON answers.
@@ -185,6 +190,8 @@ pub struct Exchange {
     pub peers: Peers,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
+    /// Whether the process has more memory than it should.
+    pub memory: MemoryWatch,
     held: RwLock<Arc<Held>>,
     pub(crate) replays: Replays,
     /// Held by a change until it is logged, so that the log has changes in the order of the store and
@@ -197,6 +204,7 @@ pub struct Exchange {
     uploads: Arc<Semaphore>,
     workers: Arc<Semaphore>,
     registrations: RwLock<Arc<Registrations>>,
+    jobs: jobs::Jobs,
 }
 
 /// What [`Exchange::new`] is made from.
@@ -207,6 +215,9 @@ pub struct ExchangeParts {
     pub reader: Arc<dyn LicenceReader>,
     pub issuer: Arc<dyn LicenceIssuer>,
     pub registry: Arc<dyn Registry>,
+    pub store: Arc<dyn StoreAdmin>,
+    /// Below it the operator may have backups made.
+    pub backup_dir: Option<PathBuf>,
     pub log: Arc<AccessLog>,
     pub keys: NodeKeys,
     pub sealing: SealingKeys,
@@ -220,9 +231,12 @@ impl Exchange {
     pub fn new(parts: ExchangeParts) -> Result<Self, Problem> {
         let registrations = Registrations::load(parts.registry.as_ref())?;
         let places = |count| Arc::new(Semaphore::new(count));
+        let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
         Ok(Self {
+            jobs: jobs::Jobs::new(parts.store, log, parts.catalogue, clock, parts.backup_dir),
             uploads: places(parts.settings.file_uploads),
             workers: places(parts.settings.file_workers),
+            memory: MemoryWatch::default(),
             region: parts.region,
             settings: parts.settings,
             catalogue: parts.catalogue,
@@ -308,6 +322,11 @@ impl Exchange {
         let fresh = Arc::new(Registrations::load(self.registry.as_ref())?);
         *self.registrations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
+    }
+
+    /// Ends the long work on the store that is running, if any, and starts no other.
+    pub fn stop_jobs(&self) {
+        self.jobs.stop();
     }
 
     /// Answers one request. The answer of a known caller leaves only after its log entry is durable.

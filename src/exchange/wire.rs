@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::jobs::JobRequest;
 use crate::licence::FieldValue;
 use crate::licence::context::RawContext;
 use crate::rules::{Grant, Registration};
@@ -139,15 +140,32 @@ pub struct StatusRequest {
     pub reason: String,
 }
 
-/// `POST /v1/admin/registrations` and `/v1/admin/grants`
+/// `POST /v1/admin`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum AdminRequest {
     PutRegistration(Registration),
-    RevokeRegistration { id: String, reason: String },
+    RevokeRegistration {
+        id: String,
+        reason: String,
+    },
     PutGrant(Grant),
-    RemoveGrant { id: String, reason: String },
+    RemoveGrant {
+        id: String,
+        reason: String,
+    },
     List {},
+    /// Sizes and counts of the store.
+    Stats {},
+    /// Long work on the store; the answer names the job.
+    StartJob(JobRequest),
+    /// How a job stands.
+    Job {
+        id: String,
+    },
+    CancelJob {
+        id: String,
+    },
 }
 
 /// One licence found.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, Named, part_key, read_locator};
+use super::engine::{Engine, Named, part_key, read_locator, to_first_error};
 use super::export;
 use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
 use super::op::{self, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
@@ -78,6 +78,7 @@ pub(super) fn check(
         check.exports(&around.places.exports);
     }
     check.expected.clear()?;
+    options.watch.did(0)?;
     Ok(check.report)
 }
 
@@ -272,8 +273,10 @@ impl Check<'_> {
 
     /// sled may panic on damage; that is a finding like any other.
     fn guarded(&mut self, what: &'static str, part: impl FnOnce(&mut Self) -> Result<(), StoreError>) {
+        self.options.watch.stage(what, 0);
         match catching(|| part(self)) {
-            Ok(Ok(())) => {}
+            // Who ended it is told by the last line of the check.
+            Ok(Ok(()) | Err(StoreError::Cancelled)) => {}
             Ok(Err(why)) => self.add("unreadable", what, why.to_string()),
             Err(panic) => self.add("sledPanic", what, panic),
         }
@@ -283,6 +286,7 @@ impl Check<'_> {
         let (engine, last) = (self.engine, self.head.last_batch);
         let checker = BatchCheck { engine, catalogue, signers: Mutex::default() };
         let begun = Instant::now();
+        self.options.watch.stage("batch", last / every);
         let strides = (1..=last).step_by(usize::try_from(STRIDE * every).unwrap_or(usize::MAX)).map(Ok);
         parallel::ordered(
             parallel::threads(),
@@ -312,19 +316,17 @@ impl Check<'_> {
                         self.look_up(location, &entry);
                     }
                 }
-                self.keep_pace(begun);
-                Ok(())
+                self.options.watch.did(seen.batches)?;
+                self.keep_pace(begun)
             },
         )
     }
 
     /// Waits until the licences so far are within the rate.
-    fn keep_pace(&self, begun: Instant) {
-        let Some(rate) = self.options.licences_per_second.filter(|rate| *rate > 0) else { return };
+    fn keep_pace(&self, begun: Instant) -> Result<(), StoreError> {
+        let Some(rate) = self.options.licences_per_second.filter(|rate| *rate > 0) else { return Ok(()) };
         let due = Duration::from_secs_f64(self.report.licences as f64 / rate as f64);
-        if let Some(early) = due.checked_sub(begun.elapsed()) {
-            std::thread::sleep(early);
-        }
+        self.options.watch.pause(due.saturating_sub(begun.elapsed()))
     }
 
     /// A record of a sample is found under each of its keys.
@@ -358,7 +360,15 @@ impl Check<'_> {
 
     fn strays(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
-        for key in engine.batch.tree.iter().keys().flatten() {
+        for key in to_first_error(engine.batch.tree.iter().keys()) {
+            self.options.watch.did(1)?;
+            let key = match key {
+                Ok(key) => key,
+                Err(why) => {
+                    self.add("batchDamaged", "tree batch", why.to_string());
+                    continue;
+                }
+            };
             let number = key.first_chunk().map(|number| u64::from_be_bytes(*number)).unwrap_or_default();
             // One that is being added right now is beyond the counters only until it is done.
             let beyond = |engine: &Engine| number == 0 || number > engine.head().last_batch;
@@ -377,13 +387,14 @@ impl Check<'_> {
         expected: impl Iterator<Item = Result<[u8; N], StoreError>>,
     ) -> Result<(), StoreError> {
         let engine = self.engine;
-        let mut flat = live.tree.iter().map(|entry| flat_entry::<N>(live, entry)).peekable();
+        let mut flat = to_first_error(live.tree.iter()).map(|entry| flat_entry::<N>(live, entry)).peekable();
         let mut packed = packed::all::<K>(engine, base)
             .map(|entry| entry.map(|entry| sortable::<N>(&entry.key, entry.at)))
             .peekable();
         let mut expected = expected.peekable();
         let mut last = None;
         loop {
+            self.options.watch.did(1)?;
             // Damage first, so that what follows can be compared.
             for (tree, entry) in [(live.name, flat.peek()), (base.name, packed.peek())] {
                 if let Some(Err(why)) = entry {
@@ -453,6 +464,7 @@ impl Check<'_> {
         let engine = self.engine;
         let mut changes = vec![];
         for key in engine.status.tree.iter().keys() {
+            self.options.watch.did(1)?;
             let key = key?;
             if !key.ends_with(&[0, 0]) {
                 continue;
@@ -492,6 +504,7 @@ impl Check<'_> {
     fn states(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         for key in engine.state.tree.iter().keys() {
+            self.options.watch.did(1)?;
             let key = key?;
             let Some((base, [0, 0])) = key.split_last_chunk() else { continue };
             let at = format!("state {}", hex::encode(base));
@@ -513,6 +526,7 @@ impl Check<'_> {
     fn impressions(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         for key in engine.impression.tree.iter().keys() {
+            self.options.watch.did(1)?;
             let key = key?;
             let Some((base, [0, 0])) = key.split_last_chunk() else { continue };
             let read = engine.reading().and_then(|_reading| match base.try_into() {
@@ -556,9 +570,11 @@ impl Check<'_> {
 
     /// Every export and every volume reads to its end.
     fn exports(&mut self, dir: &Path) {
-        let (disk, keys) = (self.disk, &*self.engine.keys);
-        let read =
-            |file: &str, seal: &rows::Seal| rows::read(disk, &dir.join(file), seal, keys, |_| Ok(()), Ok);
+        let (disk, keys, watch) = (self.disk, &*self.engine.keys, &self.options.watch);
+        watch.stage("export", 0);
+        let read = |file: &str, seal: &rows::Seal| {
+            rows::read(disk, &dir.join(file), seal, keys, |_| Ok(()), |()| watch.did(1))
+        };
         match export::manifests(disk, dir) {
             Err(why) => self.add("export", dir.display().to_string(), why.to_string()),
             Ok(names) => {

@@ -34,10 +34,11 @@ use sled::Tree;
 use super::block;
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
+use super::growth::{self, Sizes, StoreWarning};
 use super::keys::{Keyring, Use};
 use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
-use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
+use super::traits::{BatchNumber, Found, Location, RecoveryCause, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{Digest, Random};
 use crate::durable::DurableError;
@@ -178,6 +179,13 @@ impl Engine {
         Ok(self.db.size_on_disk()?)
     }
 
+    /// What of its size and the room left calls for a warning.
+    pub(super) fn warnings(&self, exports: &Path, alarm: u64) -> Result<Vec<StoreWarning>, StoreError> {
+        let (sled, licences) = (self.size_on_disk()?, self.head().licences);
+        let (free, exports_free) = (growth::free_bytes(&self.dir), growth::free_bytes(exports));
+        Ok(growth::judge(&Sizes { licences, sled, free, exports_free }, alarm))
+    }
+
     // -- values ------------------------------------------------------------------------------
 
     /// The keys and values that a value lies under in sled.
@@ -267,6 +275,43 @@ impl Engine {
             tree.tree.remove(entry?.0)?;
         }
         Ok(())
+    }
+
+    /// Counts what the counters tell of, reading every page of these trees: a log that sled read past a
+    /// damaged place may lack records whose absence nothing else shows.
+    pub(super) fn is_whole(&self) -> Result<(), RecoveryCause> {
+        let head = self.head();
+        let values = |tree: &Named| -> Result<u64, StoreError> {
+            let mut count = 0;
+            for key in tree.tree.iter().keys() {
+                count += u64::from(key?.ends_with(&[0, 0]));
+            }
+            Ok(count)
+        };
+        let ids = || -> Result<u64, StoreError> {
+            let mut count = 0;
+            for key in self.id.tree.iter().keys() {
+                key?;
+                count += 1;
+            }
+            for entry in packed::all::<ID_KEY>(self, &self.id_base) {
+                entry?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        let told = |why: StoreError| RecoveryCause::Open(why.to_string());
+        let counts = [
+            ("batches", values(&self.batch).map_err(told)?, head.last_batch),
+            ("status changes", values(&self.status).map_err(told)?, head.last_change),
+            ("licences", ids().map_err(told)?, head.licences),
+        ];
+        match counts.into_iter().find(|(_, found, expected)| found < expected) {
+            Some((what, found, expected)) => {
+                Err(RecoveryCause::LostTail(format!("{found} {what}, not {expected}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn read_head(&self) -> Result<Head, StoreError> {
@@ -579,6 +624,14 @@ pub(super) fn declared(batch: &StoredBatch, record: &Record) -> StatusRecord {
         superseded_by: None,
         change_number: 0,
     }
+}
+
+/// The entries up to and with the first that sled cannot read: it would give that error for ever.
+pub(super) fn to_first_error<T>(
+    entries: impl Iterator<Item = sled::Result<T>>,
+) -> impl Iterator<Item = sled::Result<T>> {
+    let mut failed = false;
+    entries.take_while(move |entry| !std::mem::replace(&mut failed, entry.is_err()))
 }
 
 pub(super) fn locator(location: Location) -> [u8; LOCATOR] {

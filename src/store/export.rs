@@ -25,6 +25,7 @@ use super::op::{self, Head, VolumeRef};
 use super::open::Places;
 use super::rows::{self, RowWriter, Seal};
 use super::volume::{self, IMPRESSION, STATE, STATUS, Volume};
+use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::time::Timestamp;
@@ -51,6 +52,11 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
+    /// Name of the file that it is.
+    pub(super) fn manifest_file(&self) -> String {
+        format!("{}.json", name(self.sequence))
+    }
+
     pub(super) fn head(&self) -> Head {
         Head {
             sequence: self.sequence,
@@ -59,6 +65,10 @@ impl Manifest {
             last_change: self.last_change,
         }
     }
+}
+
+fn name(sequence: u64) -> String {
+    format!("export-{sequence:020}")
 }
 
 /// Names of the manifests in a folder, oldest first.
@@ -88,13 +98,15 @@ pub(super) fn write(
     head: Head,
     journal_through: u64,
     made: Timestamp,
+    watch: &Watch,
 ) -> Result<(Manifest, Vec<Volume>, PathBuf), StoreError> {
     let dir = &places.exports;
-    let volumes = volume::complete(engine, disk, dir, head.last_batch)?;
-    let name = format!("export-{:020}", head.sequence);
+    let volumes = volume::complete(engine, disk, dir, head.last_batch, watch)?;
+    watch.stage("states", 0);
+    let name = name(head.sequence);
     let (path, temporary) = (dir.join(format!("{name}.data")), dir.join("export.tmp"));
     let mut to = RowWriter::create(disk, &temporary, &engine.keys, &*engine.random)?;
-    write_rows(engine, &mut to)?;
+    write_rows(engine, &mut to, watch)?;
     let manifest = Manifest {
         format: FORMAT,
         made,
@@ -107,7 +119,7 @@ pub(super) fn write(
         last_change: head.last_change,
         journal_through,
     };
-    rows::read(disk, &temporary, &manifest.rows, &engine.keys, |_| Ok(()), Ok)?;
+    rows::read(disk, &temporary, &manifest.rows, &engine.keys, |_| Ok(()), |()| watch.did(0))?;
 
     // The old manifest of the same name, if any, must not stand beside the new data.
     let manifest_path = dir.join(format!("{name}.json"));
@@ -178,7 +190,7 @@ fn remove(disk: &dyn Disk, dir: &Path, names: &[String]) -> Result<(), StoreErro
     Ok(())
 }
 
-fn write_rows(engine: &Engine, to: &mut RowWriter<'_>) -> Result<(), StoreError> {
+fn write_rows(engine: &Engine, to: &mut RowWriter<'_>, watch: &Watch) -> Result<(), StoreError> {
     each_value(
         engine,
         &engine.impression,
@@ -194,6 +206,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>) -> Result<(), StoreError>
             Ok(Some(row))
         },
         to,
+        watch,
     )?;
     each_value(
         engine,
@@ -206,6 +219,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>) -> Result<(), StoreError>
             Ok(Some(row))
         },
         to,
+        watch,
     )?;
     each_value(
         engine,
@@ -218,6 +232,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>) -> Result<(), StoreError>
             Ok(Some(row))
         },
         to,
+        watch,
     )
 }
 
@@ -227,12 +242,13 @@ fn each_value(
     from: &Named,
     row: impl Fn(&[u8]) -> Result<Option<Writer>, StoreError>,
     to: &mut RowWriter<'_>,
+    watch: &Watch,
 ) -> Result<(), StoreError> {
     let mut keys = from.tree.iter().keys();
     loop {
         let mut rows = Vec::new();
         let reading = engine.reading()?;
-        let mut seen = 0;
+        let mut seen = 0_u64;
         for key in keys.by_ref().take(STRIDE) {
             seen += 1;
             if let Some((key, [0, 0])) = key?.split_last_chunk() {
@@ -240,6 +256,7 @@ fn each_value(
             }
         }
         drop(reading);
+        watch.did(seen)?;
         for row in rows {
             to.row(&row.finish())?;
         }

@@ -4,13 +4,15 @@
 //! sees none of it before the journal has it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::StoreError;
 use super::engine::{Engine, declared};
+use super::growth::StoreWarning;
 use super::op::{self, AddedBatch, Change, Head, IdKey, Operation, VolumeRef};
-use super::open::Checkpoint;
+use super::open::{Checkpoint, Places};
 use super::traits::{BatchNumber, StatusChange, StatusRecord};
+use super::{StoreError, StoreSettings};
 use crate::durable::{Ledger, Staged};
 use crate::licence::{Identifier, State};
 use crate::seal::batch::SealImpression;
@@ -74,6 +76,10 @@ pub(super) struct StoreLedger {
     engine: Arc<Engine>,
     checkpoint: Checkpoint,
     checkpoint_bytes: u64,
+    disk_alarm: u64,
+    exports: PathBuf,
+    /// Names of the warnings in force, each told once.
+    warned: Vec<&'static str>,
     bytes_since: u64,
     staged: Vec<Operation>,
     staged_bytes: u64,
@@ -84,12 +90,20 @@ pub(super) struct StoreLedger {
 }
 
 impl StoreLedger {
-    pub(super) fn new(engine: Arc<Engine>, checkpoint: Checkpoint, checkpoint_bytes: u64) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        checkpoint: Checkpoint,
+        settings: &StoreSettings,
+        places: &Places,
+    ) -> Self {
         let head = engine.head();
         Self {
             engine,
             checkpoint,
-            checkpoint_bytes,
+            checkpoint_bytes: settings.checkpoint_bytes,
+            disk_alarm: settings.disk_alarm_bytes_per_licence,
+            exports: places.exports.clone(),
+            warned: Vec::new(),
             bytes_since: 0,
             staged: Vec::new(),
             staged_bytes: 0,
@@ -105,7 +119,19 @@ impl StoreLedger {
         drop(self.engine.reading()?);
         self.checkpoint.save(&self.engine)?;
         self.bytes_since = 0;
+        self.warn();
         Ok(())
+    }
+
+    fn warn(&mut self) {
+        // A size that cannot be told is no reason to stop a checkpoint.
+        let Ok(warnings) = self.engine.warnings(&self.exports, self.disk_alarm) else { return };
+        for StoreWarning { name, detail } in &warnings {
+            if !self.warned.contains(name) {
+                tracing::warn!(name, detail, "the disk");
+            }
+        }
+        self.warned = warnings.into_iter().map(|warning| warning.name).collect();
     }
 
     pub(super) fn engine(&self) -> Arc<Engine> {

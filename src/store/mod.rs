@@ -36,24 +36,31 @@
 //! | `ledger`, `sled_store` | checking and numbering a change; the traits on top |
 //! | `open`, `recover` | starting, checkpoints, rebuilding |
 //! | `rows`, `volume`, `export` | the copy that does not need sled |
+//! | `backup` | all of it somewhere else, and back |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
+//! | `memory`, `growth`, `compact` | what sled takes of memory and disk, and the cure |
 //! | `fold` | what was issued live moves into the packed indexes |
-//! | `check` | everything re-derived |
+//! | `check`, `stats` | everything re-derived; sizes and counts |
+//! | `watch` | how far long work has come, and ending it |
 //! | `floor` | for measuring: a store that promises nothing |
 
+mod backup;
 mod block;
 mod check;
 mod codec;
+mod compact;
 mod dictionary;
 mod engine;
 mod export;
 pub mod floor;
 mod fold;
+mod growth;
 mod intake;
 mod keys;
 mod ledger;
 mod load;
+mod memory;
 mod op;
 mod open;
 mod packed;
@@ -62,19 +69,26 @@ mod rows;
 mod settings;
 mod sled_store;
 mod sorter;
+mod stats;
 mod traits;
 mod volume;
+mod watch;
 
+pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Restore, Restored};
+pub use compact::CompactReport;
+pub use growth::StoreWarning;
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
+pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
 pub use open::OpenStore;
 
 pub use settings::StoreSettings;
 pub use sled_store::Store;
 pub use traits::{
-    BatchNumber, CheckOptions, CheckReport, ExportReport, Finding, Found, LicenceIssuer, LicenceReader,
-    Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats,
-    StoredBatch,
+    BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, FileBytes, Finding, Found,
+    LicenceIssuer, LicenceReader, Location, Recovery, RecoveryCause, Registry, StatusChange, StatusRecord,
+    StoreAdmin, StoreStats, StoredBatch, TreeValues, TypeStats,
 };
+pub use watch::{Progress, Watch};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,6 +135,20 @@ pub enum StoreError {
         "an import was interrupted: take it up again with `import --resume`, or drop it with `import --abandon`"
     )]
     ImportUnderWay,
+    #[error("there is no backup{} in {}", number.map_or_else(String::new, |n| format!(" {n}")), dir.display())]
+    NoBackup { dir: PathBuf, number: Option<u64> },
+    #[error("{} is not empty; a backup is restored where there is nothing", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{file} of the backup, {}: {why}", path.display())]
+    BackupFile { file: String, path: PathBuf, why: &'static str },
+    #[error("{} is not backed up, since it does not read: {why}", path.display())]
+    BackupSource { path: PathBuf, why: Box<StoreError> },
+    #[error("the restored store has {found:?}, the backup {expected:?}")]
+    RestoredDiffers { expected: Counters, found: Counters },
+    #[error("what lies beside the store: {0}")]
+    Beside(String),
+    #[error("the work was ended")]
+    Cancelled,
     #[error("too many changes are waiting")]
     Overloaded,
     #[error("the store is closed")]
@@ -164,6 +192,13 @@ impl StoreError {
             Self::NothingCovers { .. } => "store.nothingCovers",
             Self::Probe(..) => "store.probe",
             Self::ImportUnderWay => "store.importUnderWay",
+            Self::NoBackup { .. } => "store.noBackup",
+            Self::NotEmpty(_) => "store.notEmpty",
+            Self::BackupFile { .. } => "store.backupFile",
+            Self::BackupSource { .. } => "store.backupSource",
+            Self::RestoredDiffers { .. } => "store.restoredDiffers",
+            Self::Beside(_) => "store.beside",
+            Self::Cancelled => "store.cancelled",
             Self::Overloaded => "store.overloaded",
             Self::Closed => "store.closed",
             Self::Unapplied => "store.unapplied",

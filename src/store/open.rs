@@ -26,13 +26,13 @@ use super::ledger::StoreLedger;
 use super::op::Head;
 use super::sled_store::{Opened, Store};
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
-use super::{StoreError, StoreSettings, intake, recover};
+use super::{StoreError, StoreSettings, compact, intake, recover};
 use crate::crypto::{Random, Secret};
 use crate::durable::{Committer, DirLock, Disk, DurableError, Limits, replace_file};
 
 pub(super) const JOURNAL_KIND: [u8; 4] = *b"STOR";
 const CHECKPOINT_FILE: &str = "checkpoint.json";
-const OPEN_FILE: &str = "open";
+pub(super) const OPEN_FILE: &str = "open";
 const GIVEN_UP_FILE: &str = "given-up";
 const FORMAT: u32 = 1;
 
@@ -84,7 +84,7 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn load(disk: &Arc<dyn Disk>, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {
+    pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {
         let path = dir.join(CHECKPOINT_FILE);
         let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else {
             return Ok(None);
@@ -121,7 +121,7 @@ impl Checkpoint {
         self.write(keys)
     }
 
-    fn write(&self, keys: &Keyring) -> Result<(), StoreError> {
+    pub(super) fn write(&self, keys: &Keyring) -> Result<(), StoreError> {
         let content = keys.sign_file(CHECKPOINT_FILE, &self.body);
         Ok(replace_file(&*self.disk, &self.path, &content)?)
     }
@@ -148,6 +148,7 @@ impl OpenStore<'_> {
             disk.create_dir_all(folder).map_err(DurableError::io("create", folder))?;
         }
         let lock = DirLock::acquire(dir)?;
+        compact::settle(&places.sled)?;
         let mut recovery = Recovery::default();
         let keys = Arc::new(open_keys(&*disk, &places, master, &*random, &mut recovery)?);
         let noted = Checkpoint::load(&disk, dir, &keys)?;
@@ -173,7 +174,7 @@ impl OpenStore<'_> {
             disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
         }
         let loading = intake::is_loading(&*disk, &places.import, &keys, &engine.head())?;
-        let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings.checkpoint_bytes);
+        let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings, &places);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
         let committer = Arc::new(Committer::start("store-writer", journal, ledger, limits)?);
         let folder = match (settings.fold_per_second, loading) {
@@ -200,11 +201,11 @@ pub(super) fn mark_closed(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError>
     Ok(disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?)
 }
 
-fn exists(disk: &dyn Disk, path: &Path) -> Result<bool, StoreError> {
+pub(super) fn exists(disk: &dyn Disk, path: &Path) -> Result<bool, StoreError> {
     Ok(disk.read(path).map_err(DurableError::io("read", path))?.is_some())
 }
 
-fn open_keys(
+pub(super) fn open_keys(
     disk: &dyn Disk,
     places: &Places,
     master: &Secret,

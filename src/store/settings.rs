@@ -18,6 +18,9 @@ pub struct StoreSettings {
     pub journal_segment_bytes: u64,
     /// Where exports go; unset: `exports` in the store's folder. Better on another disk.
     pub export_dir: Option<PathBuf>,
+    /// Below it the running node makes backups when its operator asks; unset: it makes none. Better on
+    /// another machine's disk.
+    pub backup_dir: Option<PathBuf>,
     /// Exports kept. The journal is let go only as far as the oldest of so many covers it, so that one
     /// damaged export loses nothing. Default 2, at least 1.
     pub keep_exports: usize,
@@ -26,6 +29,12 @@ pub struct StoreSettings {
     pub sort_bytes: usize,
     /// Licences after which an import notes how far it came. Default 1,000,000.
     pub import_checkpoint: u64,
+    /// Bytes of memory past which the node says that it is not well: `/health` and the process log. 0: no
+    /// limit. The system's own limit should be somewhat above. Default 4 GiB.
+    pub memory_limit_bytes: u64,
+    /// Bytes of sled for each licence, of 100,000 at least, past which a warning tells to compact it. 0: no
+    /// warning. Default 700.
+    pub disk_alarm_bytes_per_licence: u64,
     /// Licences issued live past which they are moved into the packed indexes, in the background. Default
     /// 100,000.
     pub fold_from: u64,
@@ -49,9 +58,12 @@ impl Default for StoreSettings {
             checkpoint_bytes: 16 << 20,
             journal_segment_bytes: 64 << 20,
             export_dir: None,
+            backup_dir: None,
             keep_exports: 2,
             sort_bytes: 512 << 20,
             import_checkpoint: 1_000_000,
+            memory_limit_bytes: 4 << 30,
+            disk_alarm_bytes_per_licence: 700,
             fold_from: 100_000,
             fold_per_second: 1_000,
             zstd_level: 3,

@@ -1,10 +1,11 @@
 //! The store as others hold it: the traits over engine and writer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use super::backup::{BackupOptions, BackupReport, Beside};
 use super::block;
 use super::check;
 use super::engine::{Engine, declared};
@@ -13,13 +14,16 @@ use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
+use super::stats;
 use super::traits::{
-    BatchNumber, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader, Location,
-    Recovery, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
+    BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader,
+    Location, Recovery, Registry, StatusChange, StatusRecord, StoreAdmin, StoreStats, StoredBatch,
 };
+use super::volume::Volume;
+use super::watch::Watch;
 use super::{StoreError, StoreSettings};
 use crate::crypto::Digest;
-use crate::durable::{CommitError, Committer, DirLock, Disk, DurableError};
+use crate::durable::{CommitError, Committer, DirLock, Disk};
 use crate::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
 use crate::seal::batch::SealImpression;
 use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
@@ -42,6 +46,7 @@ pub struct Store {
     /// An import was interrupted while it filled sled: nothing else may change the store.
     loading: AtomicBool,
     folder: Option<Folder>,
+    exporting: Mutex<()>,
     // Last, so that it is let go when all else is closed.
     _lock: DirLock,
 }
@@ -69,7 +74,8 @@ impl Store {
     pub(super) fn new(opened: Opened) -> Self {
         let Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock } = opened;
         let loading = AtomicBool::new(loading);
-        Self { engine, committer, disk, places, settings, recovery, loading, folder, _lock: lock }
+        let exporting = Mutex::default();
+        Self { engine, committer, disk, places, settings, recovery, loading, folder, exporting, _lock: lock }
     }
 
     #[cfg(test)]
@@ -138,6 +144,55 @@ impl Store {
             all.push(self.engine.found(location, last.as_ref(), &wanted)?);
         }
         Ok(all)
+    }
+
+    /// To be held while exports are written, copied or removed.
+    pub(super) fn exporting(&self) -> MutexGuard<'_, ()> {
+        self.exporting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes an export, see [`StoreAdmin::export`]. The caller holds [`Store::exporting`].
+    pub(super) fn write_export(
+        &self,
+        now: Timestamp,
+        watch: &Watch,
+    ) -> Result<(export::Manifest, Vec<Volume>, ExportReport), StoreError> {
+        // What an import has loaded is in sled and not in the store yet.
+        self.changeable()?;
+        let engine = Arc::clone(&self.engine);
+        // Between two groups: all operations so far lie in the segments so far. The checkpoint makes
+        // sure that sled needs none of them again when they are let go.
+        let begin = self.committer.run(move |journal, ledger| {
+            ledger.save_checkpoint()?;
+            Ok::<_, StoreError>((journal.rotate(), engine.head()))
+        });
+        let (through, head) = begin.ok_or(StoreError::Closed)??;
+        let (manifest, volumes, file) =
+            export::write(&self.engine, &*self.disk, &self.places, head, through, now, watch)?;
+        let keep = self.settings.keep_exports.max(1);
+        let kept = export::retain(&*self.disk, &self.places.exports, keep, &self.engine.keys)?;
+        let mut removed = None;
+        if kept.len() >= keep
+            && let Some(oldest) = kept.last()
+        {
+            let (sequence, through) = (oldest.sequence, oldest.journal_through);
+            let engine = Arc::clone(&self.engine);
+            let released = self.committer.run(move |journal, ledger| {
+                ledger.checkpoint().release_journal(sequence, &engine.keys)?;
+                Ok::<_, StoreError>(journal.remove_through(through)?)
+            });
+            released.ok_or(StoreError::Closed)??;
+            removed = Some(through);
+        }
+        let report = ExportReport {
+            file,
+            bytes: manifest.rows.bytes + volumes.iter().map(|volume| volume.rows.bytes).sum::<u64>(),
+            rows: manifest.rows.rows + volumes.iter().map(|volume| volume.rows.rows).sum::<u64>(),
+            batches: manifest.last_batch,
+            operations: manifest.sequence,
+            journal_removed_through: removed,
+        };
+        Ok((manifest, volumes, report))
     }
 
     pub(super) fn save_checkpoint(&self) -> Result<(), StoreError> {
@@ -324,12 +379,7 @@ impl Registry for Store {
 
 impl StoreAdmin for Store {
     fn stats(&self) -> Result<StoreStats, StoreError> {
-        let (dir, disk) = (&self.places.journal, &*self.disk);
-        let mut journal_bytes = 0;
-        for name in disk.list(dir).map_err(DurableError::io("list", dir))? {
-            // A segment may have gone since.
-            journal_bytes += disk.len(&dir.join(name)).unwrap_or(0);
-        }
+        let disk = &*self.disk;
         let exported = export::manifests(disk, &self.places.exports)?
             .iter()
             .rev()
@@ -344,9 +394,16 @@ impl StoreAdmin for Store {
             operations: head.sequence,
             operations_since_checkpoint: head.sequence.saturating_sub(saved.ok_or(StoreError::Closed)?),
             sled_bytes: self.engine.size_on_disk()?,
-            journal_bytes,
+            files: stats::file_bytes(disk, &self.places)?,
             exported_operations: exported.map(|manifest| manifest.sequence),
+            warnings: self
+                .engine
+                .warnings(&self.places.exports, self.settings.disk_alarm_bytes_per_licence)?,
         })
+    }
+
+    fn breakdown(&self, watch: &Watch) -> Result<Breakdown, StoreError> {
+        stats::breakdown(&self.engine, watch)
     }
 
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError> {
@@ -359,42 +416,18 @@ impl StoreAdmin for Store {
         check::check(&self.engine, &around, catalogue, options)
     }
 
-    fn export(&self, now: Timestamp) -> Result<ExportReport, StoreError> {
-        // What an import has loaded is in sled and not in the store yet.
-        self.changeable()?;
-        let engine = Arc::clone(&self.engine);
-        // Between two groups: all operations so far lie in the segments so far. The checkpoint makes
-        // sure that sled needs none of them again when they are let go.
-        let begin = self.committer.run(move |journal, ledger| {
-            ledger.save_checkpoint()?;
-            Ok::<_, StoreError>((journal.rotate(), engine.head()))
-        });
-        let (through, head) = begin.ok_or(StoreError::Closed)??;
-        let (manifest, volumes, file) =
-            export::write(&self.engine, &*self.disk, &self.places, head, through, now)?;
-        let keep = self.settings.keep_exports.max(1);
-        let kept = export::retain(&*self.disk, &self.places.exports, keep, &self.engine.keys)?;
-        let mut removed = None;
-        if kept.len() >= keep
-            && let Some(oldest) = kept.last()
-        {
-            let (sequence, through) = (oldest.sequence, oldest.journal_through);
-            let engine = Arc::clone(&self.engine);
-            let released = self.committer.run(move |journal, ledger| {
-                ledger.checkpoint().release_journal(sequence, &engine.keys)?;
-                Ok::<_, StoreError>(journal.remove_through(through)?)
-            });
-            released.ok_or(StoreError::Closed)??;
-            removed = Some(through);
-        }
-        Ok(ExportReport {
-            file,
-            bytes: manifest.rows.bytes + volumes.iter().map(|volume| volume.rows.bytes).sum::<u64>(),
-            rows: manifest.rows.rows + volumes.iter().map(|volume| volume.rows.rows).sum::<u64>(),
-            batches: manifest.last_batch,
-            operations: manifest.sequence,
-            journal_removed_through: removed,
-        })
+    fn export(&self, now: Timestamp, watch: &Watch) -> Result<ExportReport, StoreError> {
+        let _alone = self.exporting();
+        self.write_export(now, watch).map(|(.., report)| report)
+    }
+
+    fn backup(
+        &self,
+        options: &BackupOptions,
+        beside: &dyn Beside,
+        now: Timestamp,
+    ) -> Result<BackupReport, StoreError> {
+        self.back_up(options, beside, now)
     }
 
     fn recovery(&self) -> &Recovery {

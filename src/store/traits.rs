@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
+use super::backup::{BackupOptions, BackupReport, Beside};
+use super::growth::StoreWarning;
+use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
 use crate::seal::batch::SealImpression;
@@ -192,12 +195,27 @@ pub trait Registry: Send + Sync {
 pub trait StoreAdmin: Send + Sync {
     fn stats(&self) -> Result<StoreStats, StoreError>;
 
+    /// Walks over all batches: long work.
+    fn breakdown(&self, watch: &Watch) -> Result<Breakdown, StoreError>;
+
     /// Re-derives what can be re-derived and lists all that is wrong; it stops at nothing.
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError>;
 
     /// Writes an export, reads it back, and lets go of the journal that enough exports cover. The
     /// store keeps serving.
-    fn export(&self, now: Timestamp) -> Result<ExportReport, StoreError>;
+    fn export(&self, now: Timestamp, watch: &Watch) -> Result<ExportReport, StoreError>;
+
+    /// Writes an export and copies all that the last backup in the folder does not have, while the store
+    /// keeps serving. An import must not commit meanwhile.
+    ///
+    /// # Errors
+    /// The earlier backups are as they were. [`StoreError::BackupSource`]: a file here is damaged.
+    fn backup(
+        &self,
+        options: &BackupOptions,
+        beside: &dyn Beside,
+        now: Timestamp,
+    ) -> Result<BackupReport, StoreError>;
 
     /// What the last opening found and did.
     fn recovery(&self) -> &Recovery;
@@ -220,9 +238,52 @@ pub struct StoreStats {
     /// Operations that a start would have to replay.
     pub operations_since_checkpoint: u64,
     pub sled_bytes: u64,
-    pub journal_bytes: u64,
+    #[serde(flatten)]
+    pub files: FileBytes,
     /// Operations that the newest export covers.
     pub exported_operations: Option<u64>,
+    /// What should be looked after.
+    pub warnings: Vec<StoreWarning>,
+}
+
+/// Bytes of files, with their manifests; copies beside the exports are not counted again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct FileBytes {
+    #[serde(rename = "journalBytes")]
+    pub journal: u64,
+    #[serde(rename = "volumeBytes")]
+    pub volumes: u64,
+    #[serde(rename = "exportBytes")]
+    pub exports: u64,
+    #[serde(rename = "dictionaryBytes")]
+    pub dictionaries: u64,
+}
+
+/// What each type has, in the order of the codes, and how many values lie in each tree beside the batches.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breakdown {
+    pub types: Vec<TypeStats>,
+    pub trees: Vec<TreeValues>,
+}
+
+/// What one type has.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeStats {
+    pub type_code: String,
+    pub batches: u64,
+    pub licences: u64,
+    /// Of its batches, compressed.
+    pub bytes: u64,
+}
+
+/// Values of a tree: entries, or many of them to a value in those that end in `.base`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeValues {
+    pub tree: &'static str,
+    pub values: u64,
 }
 
 /// What to check.
@@ -235,11 +296,12 @@ pub struct CheckOptions {
     pub max_findings: usize,
     /// Licences checked in a second at the most; `None`: as fast as it goes.
     pub licences_per_second: Option<u64>,
+    pub watch: Watch,
 }
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { every: 1, max_findings: 1000, licences_per_second: None }
+        Self { every: 1, max_findings: 1000, licences_per_second: None, watch: Watch::default() }
     }
 }
 

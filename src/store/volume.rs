@@ -20,6 +20,7 @@ use super::keys::Keyring;
 use super::op::VolumeRef;
 use super::rows::{RowWriter, Seal};
 use super::traits::BatchNumber;
+use super::watch::Watch;
 use crate::durable::{Disk, DurableError, replace_file};
 
 const FORMAT: u32 = 2;
@@ -175,6 +176,7 @@ pub(super) fn complete(
     disk: &dyn Disk,
     dir: &Path,
     last: u64,
+    watch: &Watch,
 ) -> Result<Vec<Volume>, StoreError> {
     let mut volumes = chain(disk, dir, last, &engine.keys)?;
     if volumes.last().map_or(0, |volume| volume.last) < last
@@ -182,15 +184,23 @@ pub(super) fn complete(
     {
         volumes.pop();
     }
+    watch.stage("batches", last - volumes.last().map_or(0, |volume| volume.last));
     while volumes.last().map_or(0, |volume| volume.last) < last {
         let first = volumes.last().map_or(1, |volume| volume.last + 1);
-        volumes.push(write(engine, disk, dir, first, last)?);
+        volumes.push(write(engine, disk, dir, first, last, watch)?);
     }
     Ok(volumes)
 }
 
 /// Writes a volume from `first` to `last` or until it is full.
-fn write(engine: &Engine, disk: &dyn Disk, dir: &Path, first: u64, last: u64) -> Result<Volume, StoreError> {
+fn write(
+    engine: &Engine,
+    disk: &dyn Disk,
+    dir: &Path,
+    first: u64,
+    last: u64,
+    watch: &Watch,
+) -> Result<Volume, StoreError> {
     let temporary = dir.join("volume.tmp");
     let mut to = RowWriter::create(disk, &temporary, &engine.keys, &*engine.random)?;
     let (mut number, mut licences) = (first, 0);
@@ -206,13 +216,14 @@ fn write(engine: &Engine, disk: &dyn Disk, dir: &Path, first: u64, last: u64) ->
         })?;
         licences += engine.size_of(BatchNumber(number), &packed)?;
         to.row(&batch_row(number, &packed))?;
+        watch.did(1)?;
         if number >= last || to.bytes() >= VOLUME_BYTES {
             break;
         }
         number += 1;
     }
     let volume = Volume::new(first, number, licences, to.sync()?);
-    super::rows::read(disk, &temporary, &volume.rows, &engine.keys, |_| Ok(()), Ok)?;
+    super::rows::read(disk, &temporary, &volume.rows, &engine.keys, |_| Ok(()), |()| watch.did(0))?;
     place(disk, dir, &temporary, &volume, &engine.keys)?;
     Ok(volume)
 }

@@ -8,6 +8,7 @@ mod child;
 mod support;
 
 mod annotated_copies;
+mod backup;
 mod bad_input;
 mod city_to_city;
 mod crashes;
@@ -26,6 +27,7 @@ mod program;
 mod report_page;
 mod sample_configuration;
 mod seal_making;
+mod sled_dangers;
 mod stolen_disk;
 mod tokens_and_signatures;
 mod x509_limbo;

@@ -43,7 +43,9 @@ fn the_sample_is_read_as_it_stands_and_with_every_line_taken_in() {
             "peers" | "registrations" | "grants" => {
                 assert_eq!(found.and_then(Value::as_array).map(Vec::len), Some(1), "{key}");
             }
-            "store.export_dir" | "files.key_passphrase" => assert_ne!(found, Some(&json!(null))),
+            "store.export_dir" | "store.backup_dir" | "files.key_passphrase" => {
+                assert_ne!(found, Some(&json!(null)))
+            }
             _ => assert_eq!(found, Some(default), "{key}: the sample shows another default"),
         }
     }

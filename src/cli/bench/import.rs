@@ -20,7 +20,7 @@ use crate::cli::open_node;
 use crate::crypto::{PrivateKey, Signer, Suite, SystemRandom};
 use crate::exchange::import::{Format, Importer, Options};
 use crate::node::NodeSettings;
-use crate::store::{StoreAdmin, StoreSettings, floor};
+use crate::store::{StoreAdmin, StoreSettings, Watch, floor};
 use crate::time::{Clock, SystemClock};
 
 /// Signatures that are timed for their share.
@@ -145,7 +145,7 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
         .map_err(|why| why.detail)?;
     importer.file("records.jsonl", Format::JsonLines, File::open(input)?).map_err(|why| why.detail)?;
     let done = importer.finish().map_err(|why| why.detail)?;
-    let export = node.store.export(SystemClock.now())?;
+    let export = node.store.export(SystemClock.now(), &Watch::default())?;
     let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     if done.imported != args.records {
         return Err(format!("{} of {} licences were imported", done.imported, args.records).into());

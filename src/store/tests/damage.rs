@@ -32,7 +32,7 @@ fn a_store_without_its_key_file_is_not_taken_for_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     fill(&store);
-    store.export(NOW).unwrap();
+    store.export(NOW, &Watch::default()).unwrap();
     drop(store);
     let keys = dir.path().join("keys.json");
     std::fs::remove_file(&keys).unwrap();
@@ -198,7 +198,7 @@ fn a_journal_that_begins_too_late_without_an_export_is_an_error() {
     let reopen = || open_with(dir.path(), &settings, &master(), Arc::new(RealDisk));
     let store = reopen().unwrap();
     fill(&store);
-    store.export(NOW).unwrap();
+    store.export(NOW, &Watch::default()).unwrap();
     store.put("a", "b", &serde_json::json!(1)).unwrap();
     drop(store);
     std::fs::remove_dir_all(dir.path().join("exports")).unwrap();
@@ -310,7 +310,7 @@ fn the_folder_holds_no_name_code_or_number_in_the_clear() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     fill(&store);
-    store.export(NOW).unwrap();
+    store.export(NOW, &Watch::default()).unwrap();
     let mut secrets = vec!["某机关".to_owned(), "issuer-1".to_owned(), "依申请".to_owned()];
     for n in 0..20 {
         let record = record(n, 1);

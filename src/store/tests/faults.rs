@@ -15,7 +15,7 @@ const STEPS: &[Step] = &[
     |store| add(store, vec![record(1, 1), record(2, 1)]).map(|_| true),
     |store| store.put("partner", "a", &json!({"name": "某机关"})).map(|()| true),
     |store| store.change_status(change(1, 1, State::Suspended)).map(|_| true),
-    |store| store.export(NOW).map(|_| false),
+    |store| store.export(NOW, &Watch::default()).map(|_| false),
     |store| {
         let batches =
             vec![sealed(store, vec![record(3, 1)]), sealed(store, vec![record(2, 2), record(4, 1)])];
@@ -24,7 +24,7 @@ const STEPS: &[Step] = &[
     |store| store.insert("code", "once", &json!("值".repeat(2000))),
     |store| store.remove("partner", "a"),
     |store| store.change_status(change(1, 1, State::Revoked)).map(|_| true),
-    |store| store.export(NOW.plus_secs(1)).map(|_| false),
+    |store| store.export(NOW.plus_secs(1), &Watch::default()).map(|_| false),
     |store| store.put("code", "once", &json!("again")).map(|()| true),
     |store| add(store, vec![record(5, 1)]).map(|_| true),
 ];

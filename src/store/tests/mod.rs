@@ -1,6 +1,8 @@
 //! The store as a whole, on real folders and on a disk that fails.
 
+mod backup;
 mod changes;
+mod compacting;
 mod damage;
 mod faults;
 mod folding;

@@ -93,7 +93,7 @@ impl Model {
                 let there = self.states.remove(&key.to_string()).is_some();
                 assert_eq!(store.remove("k", &key.to_string()).unwrap(), there);
             }
-            Step::Export => drop(store.export(NOW).unwrap()),
+            Step::Export => drop(store.export(NOW, &Watch::default()).unwrap()),
             Step::Reopen | Step::Kill | Step::LoseSled => {}
         }
     }

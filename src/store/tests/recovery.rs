@@ -44,7 +44,7 @@ fn a_deleted_sled_folder_is_rebuilt_from_export_and_journal() {
     let store = reopen();
     add(&store, (100..104).map(|n| record(n, 1)).collect()).unwrap();
     store.put("partner", "old", &serde_json::json!(0)).unwrap();
-    let report = store.export(NOW).unwrap();
+    let report = store.export(NOW, &Watch::default()).unwrap();
     assert_eq!(report.operations, 2);
     assert!(report.journal_removed_through.is_some());
     assert_eq!(store.stats().unwrap().exported_operations, Some(2));
@@ -57,7 +57,7 @@ fn a_deleted_sled_folder_is_rebuilt_from_export_and_journal() {
     assert!(store.contains(&record(103, 1).identifier).unwrap());
     assert_filled(&store);
     // And once more with an export that covers all, and an empty journal.
-    store.export(NOW).unwrap();
+    store.export(NOW, &Watch::default()).unwrap();
     drop(store);
     std::fs::remove_dir_all(dir.path().join("sled")).unwrap();
     let store = reopen();
@@ -73,9 +73,9 @@ fn a_damaged_newest_export_is_passed_over_for_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     fill(&store);
-    assert_eq!(store.export(NOW).unwrap().journal_removed_through, None);
+    assert_eq!(store.export(NOW, &Watch::default()).unwrap().journal_removed_through, None);
     store.put("partner", "b", &serde_json::json!(2)).unwrap();
-    let newest = store.export(NOW).unwrap();
+    let newest = store.export(NOW, &Watch::default()).unwrap();
     assert!(newest.journal_removed_through.is_some());
     drop(store);
     let mut data = std::fs::read(&newest.file).unwrap();
@@ -91,7 +91,7 @@ fn a_damaged_newest_export_is_passed_over_for_the_one_before() {
     assert_eq!(report.findings.iter().map(|finding| finding.name).collect::<Vec<_>>(), ["export"]);
     for n in 0..2 {
         store.put("partner", "c", &serde_json::json!(n)).unwrap();
-        store.export(NOW).unwrap();
+        store.export(NOW, &Watch::default()).unwrap();
     }
     let data = |path: &std::path::PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -150,7 +150,7 @@ fn exports_go_on_while_changes_come_in() {
             }
         });
         for _ in 0..5 {
-            store.export(NOW).unwrap();
+            store.export(NOW, &Watch::default()).unwrap();
         }
         writer.join().unwrap();
     });
@@ -193,7 +193,7 @@ fn writes_until_it_is_killed() {
         store.put("n", &key, &serde_json::json!("x".repeat(7000))).unwrap();
         writeln!(std::io::stderr(), "acknowledged {n}").unwrap();
         if n % 10 == 7 {
-            store.export(NOW).unwrap();
+            store.export(NOW, &Watch::default()).unwrap();
         }
     }
 }
@@ -238,10 +238,10 @@ fn an_export_that_fails_at_any_call_loses_nothing() {
         let disk = FaultDisk::new();
         let store = open_with(dir.path(), &settings, &master(), Arc::new(disk.clone())).unwrap();
         add(&store, vec![record(1, 1), record(2, 1)]).unwrap();
-        store.export(NOW).unwrap();
+        store.export(NOW, &Watch::default()).unwrap();
         add(&store, vec![record(3, 1)]).unwrap();
         disk.plan(Plan::FailAt(call, std::io::ErrorKind::StorageFull));
-        let failed = store.export(NOW).is_err();
+        let failed = store.export(NOW, &Watch::default()).is_err();
         disk.plan(Plan::Work);
         add(&store, vec![record(4, 1)]).unwrap();
         // Power is lost, and sled with it.

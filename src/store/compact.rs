@@ -1,0 +1,127 @@
+//! `store compact`: sled made anew from the newest export, without the room that it took and does not use.
+//!
+//! ```text
+//! sled.new   being made; means nothing until sled.old is there
+//! sled.old   the sled until now; there only once sled.new is whole and fsynced
+//! ```
+//!
+//! 1. `sled.new` is loaded from the export, flushed, and held to the checkpoint;
+//! 2. `sled` becomes `sled.old`, `sled.new` becomes `sled`;
+//! 3. `sled.old` is removed.
+//!
+//! A start after a kill in between ends the change ([`settle`]): with `sled` in its place what else is
+//! there goes; without it `sled.new` takes its place, if `sled.old` says that it was whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::StoreError;
+use super::dictionary::Dictionaries;
+use super::export;
+use super::load;
+use super::open::{Checkpoint, OPEN_FILE, OpenStore, Places, exists, has_all, log_bytes, open_keys};
+use super::recover::{Context, catching};
+use super::traits::Recovery;
+use crate::durable::{DirLock, DurableError};
+
+/// What compacting did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompactReport {
+    pub bytes_before: u64,
+    pub bytes_after: u64,
+    pub from_export: PathBuf,
+}
+
+impl OpenStore<'_> {
+    /// Makes sled anew from the newest export. The store must have been closed, and nothing changed since
+    /// that export; at a fault before the change of places the store is as it was.
+    pub fn compact(self) -> Result<CompactReport, StoreError> {
+        let Self { dir, settings, master, random, disk } = self;
+        let places = Places::new(dir, settings);
+        let _lock = DirLock::acquire(dir)?;
+        settle(&places.sled)?;
+        let fault = |path: &Path, why| StoreError::File { path: path.to_owned(), why };
+        if exists(&*disk, &dir.join(OPEN_FILE))? {
+            return Err(fault(dir, "the store was not closed: open it once before it is compacted"));
+        }
+        let keys = Arc::new(open_keys(&*disk, &places, master, &*random, &mut Recovery::default())?);
+        let noted =
+            Checkpoint::load(&disk, dir, &keys)?.ok_or_else(|| fault(dir, "there is no checkpoint"))?.body;
+        let dictionaries = Arc::new(Dictionaries::load(&*disk, &places, &keys, settings.zstd_level)?);
+        let name = export::manifests(&*disk, &places.exports)?.pop();
+        let name = name.ok_or_else(|| fault(&places.exports, "there is no export"))?;
+        let manifest = export::read_manifest(&*disk, &places.exports, &name, &keys)?;
+        if manifest.sequence < noted.sequence {
+            return Err(fault(&places.exports.join(name), "the store was changed after it"));
+        }
+
+        let new = beside(&places.sled, "new");
+        remove(&new)?;
+        let making = Places { sled: new.clone(), ..places.clone() };
+        let (dictionaries, random) = (&dictionaries, &random);
+        let context = Context { disk: &disk, places: &making, settings, dictionaries, random };
+        let made = catching(|| {
+            let engine = context.engine(&keys)?;
+            load::export(context.loader(&engine)?, &*disk, &places.exports, &name)?;
+            engine.flush()?;
+            // As the next opening will; its log is another one.
+            has_all(&engine, &noted, u64::MAX)
+                .map_err(|_| fault(&new, "it has less than the checkpoint says"))
+        });
+        made.map_err(|panic| StoreError::Sled(sled::Error::ReportableBug(panic)))
+            .and_then(|made| made)
+            .inspect_err(|_| {
+                // The next one would remove it as well.
+                let _ = remove(&new);
+            })?;
+        let (bytes_before, bytes_after) = (log_bytes(&places.sled), log_bytes(&new));
+        // A shorter log is no lost tail from here on.
+        let mut checkpoint =
+            Checkpoint::load(&disk, dir, &keys)?.ok_or_else(|| fault(dir, "there is no checkpoint"))?;
+        checkpoint.body.sled_log = bytes_before.min(bytes_after);
+        checkpoint.write(&keys)?;
+        rename(&places.sled, &beside(&places.sled, "old"))?;
+        rename(&new, &places.sled)?;
+        settle(&places.sled)?;
+        Ok(CompactReport { bytes_before, bytes_after, from_export: places.exports.join(name) })
+    }
+}
+
+/// Ends a compacting that was killed, and removes what it left.
+pub(super) fn settle(sled: &Path) -> Result<(), StoreError> {
+    let (new, old) = (beside(sled, "new"), beside(sled, "old"));
+    if !sled.exists() && old.exists() && new.exists() {
+        rename(&new, sled)?;
+    }
+    if sled.exists() {
+        remove(&old)?;
+    }
+    remove(&new)
+}
+
+fn beside(sled: &Path, ending: &str) -> PathBuf {
+    sled.with_extension(ending)
+}
+
+/// Lasting on return, so that the steps keep their order.
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::rename(from, to).map_err(DurableError::io("rename", from))?;
+    sync_parent(from)
+}
+
+fn remove(dir: &Path) -> Result<(), StoreError> {
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).map_err(DurableError::io("remove", dir))?;
+        sync_parent(dir)?;
+    }
+    Ok(())
+}
+
+fn sync_parent(path: &Path) -> Result<(), StoreError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let synced = std::fs::File::open(parent).and_then(|dir| dir.sync_all());
+    Ok(synced.map_err(DurableError::io("sync", parent))?)
+}
