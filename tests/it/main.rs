@@ -15,6 +15,7 @@ mod crashes;
 mod files_verified;
 mod grants_and_registrations;
 mod house;
+mod import_resumed;
 mod interop;
 mod issue_and_status;
 mod keys;

@@ -6,6 +6,7 @@ mod compacting;
 mod damage;
 mod faults;
 mod folding;
+mod intake;
 mod model;
 mod recovery;
 
