@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::block;
-use super::engine::{Engine, Named, part_key, read_locator};
+use super::engine::{Engine, Named, part_key, read_locator, to_first_error};
 use super::export;
 use super::load::{HOLDER_ENTRY, ID_ENTRY, sortable};
 use super::op::{self, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
@@ -41,6 +41,8 @@ pub(super) struct Around<'a> {
     pub(super) places: &'a Places,
     /// Bytes of index entries that are sorted in memory.
     pub(super) sort_bytes: usize,
+    /// An import has sled to itself: batches beyond the counters are its own.
+    pub(super) loading: bool,
 }
 
 pub(super) fn check(
@@ -65,6 +67,9 @@ pub(super) fn check(
     check.guarded("batch", |check| check.batches(catalogue, every));
     if every == 1 {
         check.guarded("index", Check::indexes);
+        if !around.loading {
+            check.guarded("batch", Check::strays);
+        }
         check.guarded("status", Check::statuses);
         check.guarded("state", Check::states);
         check.guarded("impression", Check::impressions);
@@ -350,9 +355,20 @@ impl Check<'_> {
         let sorted = self.expected.holders.sorted()?;
         self.index::<HOLDER_KEY, HOLDER_ENTRY>(&engine.holder, &engine.holder_base, sorted)?;
         let sorted = self.expected.numbers.sorted()?;
-        self.index::<ID_KEY, ID_ENTRY>(&engine.number, &engine.number_base, sorted)?;
-        for key in engine.batch.tree.iter().keys().flatten() {
+        self.index::<ID_KEY, ID_ENTRY>(&engine.number, &engine.number_base, sorted)
+    }
+
+    fn strays(&mut self) -> Result<(), StoreError> {
+        let engine = self.engine;
+        for key in to_first_error(engine.batch.tree.iter().keys()) {
             self.options.watch.did(1)?;
+            let key = match key {
+                Ok(key) => key,
+                Err(why) => {
+                    self.add("batchDamaged", "tree batch", why.to_string());
+                    continue;
+                }
+            };
             let number = key.first_chunk().map(|number| u64::from_be_bytes(*number)).unwrap_or_default();
             // One that is being added right now is beyond the counters only until it is done.
             let beyond = |engine: &Engine| number == 0 || number > engine.head().last_batch;
@@ -371,7 +387,7 @@ impl Check<'_> {
         expected: impl Iterator<Item = Result<[u8; N], StoreError>>,
     ) -> Result<(), StoreError> {
         let engine = self.engine;
-        let mut flat = live.tree.iter().map(|entry| flat_entry::<N>(live, entry)).peekable();
+        let mut flat = to_first_error(live.tree.iter()).map(|entry| flat_entry::<N>(live, entry)).peekable();
         let mut packed = packed::all::<K>(engine, base)
             .map(|entry| entry.map(|entry| sortable::<N>(&entry.key, entry.at)))
             .peekable();

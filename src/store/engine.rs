@@ -38,7 +38,7 @@ use super::growth::{self, Sizes, StoreWarning};
 use super::keys::{Keyring, Use};
 use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
-use super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBatch};
+use super::traits::{BatchNumber, Found, Location, RecoveryCause, StatusRecord, StoredBatch};
 use super::{StoreError, StoreSettings};
 use crate::crypto::{Digest, Random};
 use crate::durable::DurableError;
@@ -277,6 +277,43 @@ impl Engine {
         Ok(())
     }
 
+    /// Counts what the counters tell of, reading every page of these trees: a log that sled read past a
+    /// damaged place may lack records whose absence nothing else shows.
+    pub(super) fn is_whole(&self) -> Result<(), RecoveryCause> {
+        let head = self.head();
+        let values = |tree: &Named| -> Result<u64, StoreError> {
+            let mut count = 0;
+            for key in tree.tree.iter().keys() {
+                count += u64::from(key?.ends_with(&[0, 0]));
+            }
+            Ok(count)
+        };
+        let ids = || -> Result<u64, StoreError> {
+            let mut count = 0;
+            for key in self.id.tree.iter().keys() {
+                key?;
+                count += 1;
+            }
+            for entry in packed::all::<ID_KEY>(self, &self.id_base) {
+                entry?;
+                count += 1;
+            }
+            Ok(count)
+        };
+        let told = |why: StoreError| RecoveryCause::Open(why.to_string());
+        let counts = [
+            ("batches", values(&self.batch).map_err(told)?, head.last_batch),
+            ("status changes", values(&self.status).map_err(told)?, head.last_change),
+            ("licences", ids().map_err(told)?, head.licences),
+        ];
+        match counts.into_iter().find(|(_, found, expected)| found < expected) {
+            Some((what, found, expected)) => {
+                Err(RecoveryCause::LostTail(format!("{found} {what}, not {expected}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn read_head(&self) -> Result<Head, StoreError> {
         let Some(plain) = self.read(&self.meta, HEAD_KEY)? else { return Ok(Head::default()) };
         let mut reader = Reader(&plain);
@@ -468,8 +505,7 @@ impl Engine {
 
     /// The last state declared after the record came; `None` if there is none.
     pub(super) fn status(&self, identifier: &Identifier) -> Result<Option<StatusRecord>, StoreError> {
-        let id = op::id_key(&self.keys, identifier);
-        match self.status.tree.scan_prefix(id).keys().next_back() {
+        match self.status_keys(identifier).next_back() {
             None => Ok(None),
             Some(key) => self.status_at(&key?).map(|(_, status)| Some(status)),
         }
@@ -478,7 +514,7 @@ impl Engine {
     /// All states declared after the record came, oldest first.
     pub(super) fn statuses(&self, identifier: &Identifier) -> Result<Vec<StatusRecord>, StoreError> {
         let mut all: Vec<StatusRecord> = Vec::new();
-        for key in self.status.tree.scan_prefix(op::id_key(&self.keys, identifier)).keys() {
+        for key in self.status_keys(identifier) {
             let key = key?;
             if key.ends_with(&[0, 0]) {
                 all.push(self.status_at(&key)?.1);
@@ -487,7 +523,17 @@ impl Engine {
         Ok(all)
     }
 
-    /// All status changes, in no order.
+    /// Keys of the states of a licence. What lies beyond the counters is of an import that is under way.
+    fn status_keys(
+        &self,
+        identifier: &Identifier,
+    ) -> impl DoubleEndedIterator<Item = sled::Result<sled::IVec>> + use<> {
+        let id = op::id_key(&self.keys, identifier);
+        let end = [id.as_slice(), &(self.head().last_change + 1).to_be_bytes()].concat();
+        self.status.tree.range(id.to_vec()..end).keys()
+    }
+
+    /// All status changes up to the counters, in no order.
     pub(super) fn changes(&self) -> Result<Vec<(Identifier, StatusRecord)>, StoreError> {
         let mut all = Vec::new();
         for key in self.status.tree.iter().keys() {
@@ -496,6 +542,8 @@ impl Engine {
                 all.push(self.status_at(&key)?);
             }
         }
+        let last = self.head().last_change;
+        all.retain(|(_, status)| status.change_number <= last);
         Ok(all)
     }
 
@@ -576,6 +624,14 @@ pub(super) fn declared(batch: &StoredBatch, record: &Record) -> StatusRecord {
         superseded_by: None,
         change_number: 0,
     }
+}
+
+/// The entries up to and with the first that sled cannot read: it would give that error for ever.
+pub(super) fn to_first_error<T>(
+    entries: impl Iterator<Item = sled::Result<T>>,
+) -> impl Iterator<Item = sled::Result<T>> {
+    let mut failed = false;
+    entries.take_while(move |entry| !std::mem::replace(&mut failed, entry.is_err()))
 }
 
 pub(super) fn locator(location: Location) -> [u8; LOCATOR] {

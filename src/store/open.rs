@@ -173,7 +173,7 @@ impl OpenStore<'_> {
             disk.remove(&given_up).map_err(DurableError::io("remove", &given_up))?;
             disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
         }
-        let loading = intake::is_loading(&*disk, &places.import, &keys)?;
+        let loading = intake::is_loading(&*disk, &places.import, &keys, &engine.head())?;
         let ledger = StoreLedger::new(Arc::clone(&engine), checkpoint, settings, &places);
         let limits = Limits { group_bytes: 4 << 20, ..Limits::default() };
         let committer = Arc::new(Committer::start("store-writer", journal, ledger, limits)?);

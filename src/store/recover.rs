@@ -170,13 +170,23 @@ impl Context<'_> {
         };
         let Some(aside) = set_snapshots_aside(&self.places.sled)? else { return Ok(Err(cause)) };
         // Before it is opened in this process, which what is wrong may be the end of.
-        let again = self.usable(keys, noted, true)?;
-        if again.is_ok() {
-            tracing::warn!(?cause, ?aside, "sled opened without its snapshots; run `store check` soon");
-            recovery.without_snapshots = Some(cause);
-        }
+        let again = self.usable(keys, noted, true)?.and_then(|engine| {
+            let whole =
+                catching(|| engine.is_whole()).unwrap_or_else(|panic| Err(RecoveryCause::Open(panic)));
+            whole.map(|()| engine)
+        });
         recovery.snapshots_aside = Some(aside);
-        Ok(again)
+        match again {
+            Ok(engine) => {
+                tracing::warn!(?cause, "sled opened without its snapshots; run `store check` soon");
+                recovery.without_snapshots = Some(cause);
+                Ok(Ok(engine))
+            }
+            Err(second) => {
+                tracing::warn!(cause = ?second, "nor is sled good without its snapshots");
+                Ok(Err(cause))
+            }
+        }
     }
 
     /// Makes a new sled from the newest export that is good to its end, or an empty one.

@@ -157,6 +157,8 @@ impl Store {
         now: Timestamp,
         watch: &Watch,
     ) -> Result<(export::Manifest, Vec<Volume>, ExportReport), StoreError> {
+        // What an import has loaded is in sled and not in the store yet.
+        self.changeable()?;
         let engine = Arc::clone(&self.engine);
         // Between two groups: all operations so far lie in the segments so far. The checkpoint makes
         // sure that sled needs none of them again when they are let go.
@@ -405,8 +407,12 @@ impl StoreAdmin for Store {
     }
 
     fn check(&self, catalogue: &Catalogue, options: &CheckOptions) -> Result<CheckReport, StoreError> {
-        let around =
-            check::Around { disk: &self.disk, places: &self.places, sort_bytes: self.settings.sort_bytes };
+        let around = check::Around {
+            disk: &self.disk,
+            places: &self.places,
+            sort_bytes: self.settings.sort_bytes,
+            loading: self.import_under_way(),
+        };
         check::check(&self.engine, &around, catalogue, options)
     }
 

@@ -100,6 +100,14 @@ pub(super) fn names(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StoreErr
     Ok(files.into_iter().filter_map(name).collect())
 }
 
+/// Files of volumes that begin after batch `last`, and a volume that is being written.
+pub(super) fn files_after(disk: &dyn Disk, dir: &Path, last: u64) -> Result<Vec<String>, StoreError> {
+    let mut files = disk.list(dir).map_err(DurableError::io("list", dir))?;
+    let first = |file: &str| file.strip_prefix("volume-")?.split('-').next()?.parse::<u64>().ok();
+    files.retain(|file| file == "import.tmp" || first(file).is_some_and(|first| first > last));
+    Ok(files)
+}
+
 /// Reads a manifest.
 pub(super) fn read_manifest(
     disk: &dyn Disk,

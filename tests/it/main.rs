@@ -27,6 +27,7 @@ mod program;
 mod report_page;
 mod sample_configuration;
 mod seal_making;
+mod sled_dangers;
 mod stolen_disk;
 mod tokens_and_signatures;
 mod x509_limbo;

@@ -46,7 +46,8 @@ impl Secrets {
         values.retain(|value| value.len() >= SHORTEST);
         assert!(values.len() * 100 > before * 99, "{} of {before} can be searched for", values.len());
         // As JSON and other texts escape them, too.
-        let escaped: Vec<String> = values.iter().filter(|value| !value.is_ascii()).map(escape).collect();
+        let escaped: Vec<String> =
+            values.iter().filter(|value| !value.is_ascii()).map(|value| escape(value)).collect();
         values.extend(escaped);
         Self { search: AhoCorasick::new(&values).unwrap(), values }
     }
@@ -64,7 +65,7 @@ impl Secrets {
     }
 }
 
-fn escape(value: &String) -> String {
+fn escape(value: &str) -> String {
     value.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 

@@ -148,12 +148,18 @@ impl<'a> Importer<'a> {
             note => serde_json::from_value(note.clone()).map_err(|why| failed("import", &why))?,
         };
         let refusals = Refusals::open(options.refused, note.refusals_bytes)?;
+        let sealed = intake.sealed();
         let progress = Progress {
             lines: note.lines,
             refused: note.refused,
             records: note.records,
+            sealed: sealed.licences,
+            batches: sealed.batches,
+            already_here: sealed.already_here,
             ..Progress::default()
         };
+        let mut book = Book { note, refusals, progress, report, reported: Instant::now() };
+        book.enter(Stage::Reading);
         Ok(Self {
             exchange,
             intake,
@@ -161,7 +167,7 @@ impl<'a> Importer<'a> {
             file: 0,
             since_checkpoint: 0,
             checkpoint_every: store.import_checkpoint(),
-            book: Book { note, refusals, progress, report, reported: Instant::now() },
+            book,
         })
     }
 
@@ -169,6 +175,11 @@ impl<'a> Importer<'a> {
     pub fn file(&mut self, name: &str, format: Format, content: impl Read + Send) -> Result<(), Problem> {
         let place = self.file;
         self.file += 1;
+        if self.intake.phase() != Phase::Reading && place >= self.book.note.files.len() {
+            let detail =
+                format!("the interrupted import had read all its files, and {name} was none of them");
+            return Err(Problem::conflict("import.otherFile", detail));
+        }
         let known = self.book.note.file(place, name)?;
         if known.done || self.intake.phase() != Phase::Reading {
             return Ok(());
@@ -183,7 +194,8 @@ impl<'a> Importer<'a> {
                 check = crc32c::crc32c_combine(check, parsed.check.0, parsed.check.1);
                 let skipped = last < known.last_line;
                 last = parsed.last;
-                if skipped && last == known.last_line && check != known.check {
+                // The same bytes are cut at the same lines.
+                if skipped && (last > known.last_line || last == known.last_line && check != known.check) {
                     return Err(other_content(name, "is not what the interrupted import had read of it"));
                 }
                 if last <= known.last_line {
@@ -210,6 +222,14 @@ impl<'a> Importer<'a> {
     /// Seals what was read, stores it in one step, and commits it to the log.
     pub fn finish(self) -> Result<Progress, Problem> {
         let Self { exchange, mut intake, resume, mut book, .. } = self;
+        if let Some(missing) = book.note.files.iter().find(|file| !file.done) {
+            let detail =
+                format!("the interrupted import had begun to read {}, which is missing here", missing.name);
+            return Err(Problem::conflict("import.otherFile", detail));
+        }
+        if intake.phase() == Phase::Reading {
+            intake.checkpoint(book.noted()?)?;
+        }
         if intake.phase() != Phase::Loading {
             book.enter(Stage::Resolving);
             book.resolve(&mut intake)?;

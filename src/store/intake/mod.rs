@@ -33,12 +33,12 @@ use super::dictionary;
 use super::keys::Keyring;
 use super::ledger::{Request, stays};
 use super::load::Loader;
-use super::op;
+use super::op::{self, Head};
 use super::rows::RowWriter;
 use super::sled_store::Store;
 use super::sorter::{Scratch, Sorter};
 use super::traits::{LicenceReader, StatusRecord};
-use super::volume::{IMPRESSION, STATUS, VOLUME_BYTES, Volume, batch_row};
+use super::volume::{self, IMPRESSION, STATUS, VOLUME_BYTES, Volume, batch_row};
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError};
 use crate::licence::uscc::Uscc;
@@ -50,6 +50,8 @@ use crate::time::Timestamp;
 
 /// Chunks of a partition that are sealed as one piece of work.
 const UNIT: usize = 64;
+/// Bytes after which a volume is followed by another, a unit more or less. Tests have several.
+const FULL: u64 = if cfg!(test) { 16 << 10 } else { VOLUME_BYTES };
 /// Bytes of spooled records after which a batch is sealed though it is not full.
 const BATCH_BYTES: usize = 8 << 20;
 /// Records without which no dictionary is trained.
@@ -165,9 +167,18 @@ impl<'s> Intake<'s> {
             keys: Arc::clone(&store.engine.keys),
             random: Arc::clone(&store.engine.random),
         };
-        let found = State::load(&**disk, dir, &scratch.keys)?;
+        let mut found = State::load(&**disk, dir, &scratch.keys)?;
         if found.is_some() && !resume {
             return Err(StoreError::ImportUnderWay);
+        }
+        if let Some(state) = &mut found
+            && state.phase == Phase::Sealing
+            && !state.before.same_licences(&store.engine.head())
+        {
+            // What was sealed and refused was right for a store that is no more.
+            remove_files(store, state.files())?;
+            state.restart();
+            state.save(&**disk, dir, &scratch.keys)?;
         }
         let bytes = store.settings.sort_bytes;
         let (seen, pairs) = (
@@ -195,14 +206,25 @@ impl<'s> Intake<'s> {
     /// Drops an interrupted import; `false` if there is none. After one that was loading the store must
     /// be opened again, which builds sled anew.
     pub fn abandon(store: &Store) -> Result<bool, StoreError> {
-        let Some(state) = State::load(&*store.disk, &store.places.import, &store.engine.keys)? else {
-            return Ok(false);
-        };
-        if !state.is_in(&store.engine.head()) {
-            remove_files(store, &state)?;
-            if state.phase == Phase::Loading {
+        let head = store.engine.head();
+        match State::load(&*store.disk, &store.places.import, &store.engine.keys) {
+            Ok(None) => return Ok(false),
+            Ok(Some(state)) if state.is_in(&head) => {}
+            Ok(Some(state)) => {
+                remove_files(store, state.files())?;
+                if state.phase == Phase::Loading {
+                    store.give_up_sled()?;
+                }
+            }
+            // Nobody knows how far it came: whatever it may have made goes.
+            Err(StoreError::File { .. }) => {
+                remove_files(
+                    store,
+                    volume::files_after(&*store.disk, &store.places.exports, head.last_batch)?,
+                )?;
                 store.give_up_sled()?;
             }
+            Err(why) => return Err(why),
         }
         remove(store)?;
         Ok(true)
@@ -215,6 +237,11 @@ impl<'s> Intake<'s> {
     /// What the caller noted at the last checkpoint.
     pub const fn note(&self) -> &Value {
         &self.state.note
+    }
+
+    /// What is sealed so far.
+    pub const fn sealed(&self) -> Sealed {
+        self.state.sealed()
     }
 
     /// Records in the spool.
@@ -253,15 +280,10 @@ impl<'s> Intake<'s> {
 
     // -- resolving ---------------------------------------------------------------------------
 
-    /// Decides which records go in. `refuse` hears of the ordinals of those that do not.
+    /// Decides which records go in. `refuse` hears of the ordinals of those that do not. All was read
+    /// and noted before: if the store is changed while the import is interrupted, it is taken up there.
     pub fn resolve(&mut self, refuse: &mut dyn FnMut(u64, Refused)) -> Result<(), StoreError> {
-        let head = self.store.engine.head();
-        if self.state.phase == Phase::Sealing && !self.state.before.same_licences(&head) {
-            // What was sealed was sealed for a store that is no more.
-            remove_files(self.store, &self.state)?;
-            self.state.restart(head);
-        }
-        self.state.before = head;
+        self.state.before = self.store.engine.head();
         self.resolved = resolve::resolve(&self.store.engine, &mut self.seen, &mut self.pairs, refuse)?;
         Ok(())
     }
@@ -275,7 +297,8 @@ impl<'s> Intake<'s> {
                 self.train()?;
             }
             self.state.phase = Phase::Sealing;
-            self.checkpoint(note)?;
+            self.state.read_note = std::mem::replace(&mut self.state.note, note);
+            self.save()?;
         }
         Ok(())
     }
@@ -346,18 +369,25 @@ impl<'s> Intake<'s> {
                 state.units_done += 1;
                 watcher.sealed(&state.sealed(), &unit.duplicates)?;
                 since += state.licences - before;
-                if since >= every {
-                    since = 0;
+                // Between units only: what is noted is what need not be sealed again.
+                if volumes.is_full() {
+                    volumes.close(state)?;
+                } else if since >= every {
                     volumes.save(state)?;
-                    state.note = watcher.checkpoint()?;
-                    state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
+                } else {
+                    return Ok(());
                 }
-                Ok(())
+                since = 0;
+                state.note = watcher.checkpoint()?;
+                state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
+                Ok(volumes.place(state)?)
             },
         )?;
         volumes.close(state)?;
-        state.phase = Phase::Loading;
         state.note = watcher.checkpoint()?;
+        state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
+        volumes.place(state)?;
+        state.phase = Phase::Loading;
         state.save(&*store.disk, &store.places.import, &store.engine.keys)?;
         Ok(state.sealed())
     }
@@ -403,9 +433,22 @@ impl<'s> Intake<'s> {
     }
 }
 
-/// Whether an interrupted import has sled to itself.
-pub(super) fn is_loading(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<bool, StoreError> {
-    Ok(State::load(disk, dir, keys)?.is_some_and(|state| state.phase == Phase::Loading))
+/// Whether an interrupted import has sled to itself, in a store that stands at `head`. It may, if its
+/// state does not read.
+pub(super) fn is_loading(
+    disk: &dyn Disk,
+    dir: &Path,
+    keys: &Keyring,
+    head: &Head,
+) -> Result<bool, StoreError> {
+    match State::load(disk, dir, keys) {
+        Ok(state) => Ok(state.is_some_and(|state| state.phase == Phase::Loading && !state.is_in(head))),
+        Err(why @ StoreError::File { .. }) => {
+            tracing::error!(%why, "the state of an interrupted import does not read; it can only be dropped");
+            Ok(true)
+        }
+        Err(why) => Err(why),
+    }
 }
 
 /// Removes the files of an import, the state file first: without it the others mean nothing.
@@ -419,14 +462,16 @@ fn remove(store: &Store) -> Result<(), StoreError> {
     Ok(disk.remove_dir_all(dir).map_err(DurableError::io("remove", dir))?)
 }
 
-/// Removes the volumes that an import made so far.
-fn remove_files(store: &Store, state: &State) -> Result<(), StoreError> {
-    for path in state.files().iter().map(|file| store.places.exports.join(file)) {
+/// Removes what an import made among the exports, for good: its volumes must not come back as those of
+/// other batches.
+fn remove_files(store: &Store, files: Vec<String>) -> Result<(), StoreError> {
+    let dir = &store.places.exports;
+    for path in files.iter().map(|file| dir.join(file)) {
         if store.disk.len(&path).is_ok() {
             store.disk.remove(&path).map_err(DurableError::io("remove", &path))?;
         }
     }
-    Ok(())
+    Ok(store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?)
 }
 
 /// Some chunks of one partition.
@@ -562,6 +607,7 @@ struct Volumes<'s> {
 impl<'s> Volumes<'s> {
     fn open(store: &'s Store, state: &State) -> Result<Self, StoreError> {
         let mut volumes = Self { store, writer: None, first: 0, licences: 0, impressions: Vec::new() };
+        volumes.place(state)?;
         if let Some(OpenVolume { first, licences, rows }) = &state.open_volume {
             let path = volumes.temporary();
             let (keys, random) = (&*store.engine.keys, &*store.engine.random);
@@ -610,22 +656,38 @@ impl<'s> Volumes<'s> {
         }
         state.licences += batch.licences;
         self.licences += batch.licences;
-        if writer.bytes() >= VOLUME_BYTES { self.close(state) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Ends the volume that is being written.
+    fn is_full(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.bytes() >= FULL)
+    }
+
+    /// Ends the volume that is being written; [`Volumes::place`] follows once the state is saved.
     fn close(&mut self, state: &mut State) -> Result<(), StoreError> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
         let rows = writer.sync()?;
         let volume = Volume::new(self.first, state.before.last_batch + state.batches, self.licences, rows);
-        let (disk, dir) = (&self.store.disk, &self.store.places.exports);
-        let (temporary, path) = (self.temporary(), dir.join(volume.file()));
-        disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
-        disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
+        // Its name must be there before the state names it, under one name or the other.
+        let dir = &self.store.places.exports;
+        self.store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
         state.volumes.push(volume);
         state.open_volume = None;
-        // The state must not name what has gone from its place.
-        state.save(&**disk, &self.store.places.import, &self.store.engine.keys)
+        Ok(())
+    }
+
+    /// Gives the last volume of a saved state its name, unless it has it.
+    fn place(&self, state: &State) -> Result<(), StoreError> {
+        let Some(volume) = state.volumes.last().filter(|_| state.open_volume.is_none()) else {
+            return Ok(());
+        };
+        let (disk, dir) = (&self.store.disk, &self.store.places.exports);
+        let (temporary, path) = (self.temporary(), dir.join(volume.file()));
+        if disk.len(&path).is_ok() {
+            return Ok(());
+        }
+        disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
+        Ok(disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?)
     }
 
     fn save(&mut self, state: &mut State) -> Result<(), StoreError> {

@@ -110,7 +110,8 @@ impl Spool {
             let at = ChunkAt { offset: frame.offset, length, records };
             self.chunks.entry(partition).or_default().push(at);
         }
-        Ok(())
+        // All of it was fsynced before it was noted.
+        if reader.torn_len() > 0 { Err(self.damaged("its end does not read")) } else { Ok(()) }
     }
 
     pub(super) fn add(&mut self, partition: &Partition, gathered: &Gathered) -> Result<(), StoreError> {

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) before: Head,
     /// The caller's.
     pub(super) note: Value,
+    /// What that was when all was read, and nothing resolved.
+    pub(super) read_note: Value,
     pub(super) spool_bytes: u64,
     pub(super) seen: Runs,
     pub(super) pairs: Runs,
@@ -63,6 +65,7 @@ impl State {
             phase: Phase::Reading,
             before,
             note: Value::Null,
+            read_note: Value::Null,
             spool_bytes: 0,
             seen: Runs::default(),
             pairs: Runs::default(),
@@ -76,15 +79,14 @@ impl State {
         }
     }
 
-    /// Forgets what was sealed.
-    pub(super) fn restart(&mut self, before: Head) {
+    /// Forgets what was sealed and refused since all was read.
+    pub(super) fn restart(&mut self) {
         let spooled = Self {
-            note: self.note.take(),
+            note: self.read_note.take(),
             spool_bytes: self.spool_bytes,
             seen: std::mem::take(&mut self.seen),
             pairs: std::mem::take(&mut self.pairs),
-            phase: Phase::Sealing,
-            ..Self::new(before)
+            ..Self::new(self.before)
         };
         *self = spooled;
     }

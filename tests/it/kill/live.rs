@@ -1,16 +1,8 @@
-//! kill -9 at seeded points: what was acknowledged is there afterwards, and nothing is half there.
-//!
-//! `LICENCE_NODE_KILLS=N` makes N cycles instead of 20, half of them of each kind. A cycle prints its
-//! seed, and `LICENCE_KILL_SEED=S` runs that one alone. A seed fixes the data, the number of
-//! acknowledgements before the kill and the pause after the last of them; what the program is doing
-//! at that moment is up to the machine.
+//! A node that is killed while it answers: issuing, new versions, states, searching and fetching.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,150 +15,8 @@ use licence_node::peer::PartnerClient;
 use licence_node::store::{LicenceReader, RecoveryCause, StoreAdmin};
 use serde_json::{Value, json};
 
-use super::child::{self, Dice, Folder, Served, check_store_and_log, context};
-
-/// Seeds of the cycles of one kind.
-fn seeds() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("LICENCE_KILL_SEED") {
-        Some(seed) => vec![seed],
-        None => (1..=number("LICENCE_NODE_KILLS").unwrap_or(20).div_ceil(2)).collect(),
-    }
-}
-
-// ---- import ----
-
-const DATA_SEED: u64 = 7;
-const RECORDS: u64 = 400;
-/// A new version of a licence that still waits makes all that waits durable: a group.
-const GROUP: usize = 40;
-
-/// Records with a new version of an earlier one after each group.
-fn input() -> Vec<Record> {
-    let mut all = Vec::new();
-    for (at, group) in child::records(DATA_SEED, 0..RECORDS).chunks(GROUP).enumerate() {
-        all.extend(group.iter().cloned());
-        let older = &group[(at * 7) % group.len()];
-        let id = &older.identifier;
-        all.push(Record {
-            identifier: Identifier::build(&older.type_code, &older.issuer_code, id.serial(), 2).unwrap(),
-            supersedes: Some(id.clone()),
-            state: State::Valid,
-            ..older.clone()
-        });
-    }
-    all
-}
-
-/// What a killed import had acknowledged.
-#[derive(Debug, Default)]
-struct Acknowledged {
-    /// Durable records.
-    imported: u64,
-    /// So many lines from the beginning are all durable.
-    prefix: usize,
-    killed: bool,
-}
-
-/// Imports, and kills the import after `after` acknowledgements and a pause.
-fn import_and_kill(folder: &Folder, input: &Path, after: u64, dice: &mut Dice) -> Acknowledged {
-    let mut child = child::program()
-        .current_dir(&folder.0)
-        .args(["import", input.to_str().unwrap(), "--config", &folder.config(), "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut told = Acknowledged::default();
-    let mut hear = |line: &str| {
-        // Of the last line only a part may have been written.
-        let Ok(line) = serde_json::from_str::<Value>(line) else { return };
-        let progress = line.get("progress").or(line.get("result")).unwrap();
-        assert_eq!(progress["refused"], 0, "{line}");
-        told.imported = progress["imported"].as_u64().unwrap();
-        // A group is committed when the line after its last one is read.
-        if progress["lines"].as_u64() == Some(told.imported + 1) {
-            told.prefix = usize::try_from(told.imported).unwrap();
-        }
-    };
-    for _ in 0..after {
-        match lines.next() {
-            Some(line) => hear(&line.unwrap()),
-            None => break,
-        }
-    }
-    // Starting takes longer than a group.
-    dice.pause(Duration::from_millis(if after == 0 { 600 } else { 60 }));
-    child.kill().unwrap();
-    lines.for_each(|line| hear(&line.unwrap()));
-    told.killed = child.wait().unwrap().code().is_none();
-    told
-}
-
-#[test]
-fn an_import_that_is_killed_keeps_what_it_acknowledged_and_can_be_taken_up_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let template = Folder::init(&dir.path().join("template"), "sm2-sm3");
-    let input = input();
-    let file = dir.path().join("input.jsonl");
-    fs::write(&file, child::json_lines(&input)).unwrap();
-    let groups = RECORDS / GROUP as u64;
-    let mut killed = 0;
-    for seed in seeds() {
-        let mut dice = Dice(seed);
-        let after = dice.below(groups + 1);
-        let folder = template.copy_to(&dir.path().join("node"));
-        let told = import_and_kill(&folder, &file, after, &mut dice);
-        println!("import, seed {seed}: {told:?} after {after} acknowledgements");
-        killed += u64::from(told.killed);
-
-        let without_sled = seed % 5 == 2;
-        let sled = folder.0.join("data/store/sled");
-        if without_sled {
-            fs::remove_dir_all(&sled).unwrap();
-        }
-        {
-            let node = folder.open();
-            let recovery = node.store.recovery();
-            if without_sled && !recovery.created {
-                assert_eq!(recovery.rebuilt, Some(RecoveryCause::Missing), "{recovery:?}");
-            }
-            for record in &input[..told.prefix] {
-                let found = node.store.by_identifier(&record.identifier).unwrap();
-                assert_eq!(found.expect("an acknowledged record").record, *record);
-            }
-            let licences = node.store.stats().unwrap().licences;
-            assert!(licences >= told.imported, "{licences} of {told:?}");
-            check_store_and_log(&node);
-            node.close().unwrap();
-        }
-        folder.verify();
-
-        let again = ["import", file.to_str().unwrap(), "--config", &folder.config(), "--json", "--resume"];
-        let out = folder.run(&again).ok();
-        let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
-        let (imported, here) = (&last["result"]["imported"], &last["result"]["alreadyHere"]);
-        assert_eq!(imported.as_u64().unwrap() + here.as_u64().unwrap(), input.len() as u64, "{last}");
-        assert!(here.as_u64().unwrap() >= told.imported, "{last} {told:?}");
-        {
-            let node = folder.open();
-            assert_eq!(node.store.stats().unwrap().licences, input.len() as u64);
-            for record in input.iter().filter(|record| record.supersedes.is_some()) {
-                let older = node.store.by_identifier(record.supersedes.as_ref().unwrap()).unwrap().unwrap();
-                // A licence that had ended before stays as it ended.
-                assert!(older.status.state == State::Superseded || older.record.state.is_terminal());
-            }
-            check_store_and_log(&node);
-            node.close().unwrap();
-        }
-        folder.verify();
-        fs::remove_dir_all(&folder.0).unwrap();
-    }
-    assert!(killed * 2 >= seeds().len() as u64, "only {killed} imports were still running when killed");
-}
-
-// ---- serve ----
+use super::super::child::{self, Dice, Folder, Served, check_store_and_log, context};
+use super::{DATA_SEED, seeds};
 
 /// Licences in the store before the load.
 const STORED: u64 = 150;
