@@ -153,6 +153,19 @@ impl BatchSeal {
         Ok((Self { manifest, stamp, salt_key, schema, leaves }, impression))
     }
 
+    /// The leaves that these records give under this seal; those of [`Self::leaves`] if they are the ones
+    /// that were sealed.
+    pub fn derive_leaves(
+        &self,
+        records: &[RecordRef<'_>],
+        kind: &LicenceType,
+        salt_key: &SaltKey,
+    ) -> Vec<Digest> {
+        let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
+        let payloads = Payload::of_each(records, kind, &self.schema, batch, salt_key, suite);
+        Payload::leaves(&payloads, suite)
+    }
+
     /// Cuts licence `index`, which is `record`, out, showing the fields for which `show` says yes.
     ///
     /// The leaf is derived from the record anew and compared with the sealed one, so a record that

@@ -27,10 +27,10 @@ use super::traits::{BatchNumber, CheckOptions, CheckReport, Finding, Location, S
 use super::volume;
 use crate::crypto::{Digest, PublicKey};
 use crate::durable::{self, Disk, DurableError};
-use crate::licence::{Catalogue, Record};
+use crate::licence::{Catalogue, Record, RecordRef};
 use crate::parallel;
 use crate::pki::Certificate;
-use crate::seal::{Payload, ses};
+use crate::seal::ses;
 
 /// Batches that are checked as one piece of work.
 const STRIDE: u64 = 64;
@@ -190,19 +190,16 @@ impl BatchCheck<'_> {
             let detail = format!("sealed with catalogue {}, which is not here", sealed.schema);
             return seen.add("schemaMissing", at, detail);
         }
-        let (batch, suite) = (&sealed.manifest.batch, sealed.manifest.suite);
+        let Some(kind) = self.catalogue.find(&sealed.manifest.type_code) else {
+            return seen.add("typeUnknown", at, sealed.manifest.type_code.clone());
+        };
+        // All at once: their hashes are computed beside one another.
+        let views: Vec<RecordRef<'_>> = records.iter().flatten().map(Record::view).collect();
+        let mut derived = sealed.derive_leaves(&views, kind, salt_key).into_iter();
         for (slot, (record, leaf)) in records.iter().zip(&sealed.leaves).enumerate() {
-            let Some(record) = record else {
+            if record.is_none() {
                 seen.add("recordDamaged", format!("{at} slot {slot}"), "the record does not read");
-                continue;
-            };
-            let Some(kind) = self.catalogue.get(&record.type_code) else {
-                seen.add("typeUnknown", format!("{at} slot {slot}"), record.type_code.to_string());
-                continue;
-            };
-            let derived = Payload::of(record, kind, &sealed.schema, batch, salt_key, suite)
-                .and_then(|payload| payload.leaf(suite));
-            if !derived.is_ok_and(|derived| derived == *leaf) {
+            } else if derived.next() != Some(*leaf) {
                 let detail = "the record does not give the leaf that was sealed";
                 seen.add("leaf", format!("{at} slot {slot}"), detail);
             }
