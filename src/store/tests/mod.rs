@@ -8,6 +8,7 @@ mod faults;
 mod folding;
 mod model;
 mod recovery;
+mod rekey;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
