@@ -29,6 +29,18 @@ fn numbers(dir: &Path, purpose: &str) -> Vec<u64> {
     keys.iter().filter(|key| key["purpose"] == purpose).map(|key| key["id"].as_u64().unwrap()).collect()
 }
 
+/// Key and hash chain of every volume and export.
+fn sealed_rows(dir: &Path) -> Vec<(u64, String)> {
+    let paths = files(&dir.join("exports"));
+    let manifests = paths.iter().filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let rows = manifests.filter(|path| !path.ends_with(KEY_FILE)).map(|path| {
+        let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let rows = &file["body"]["rows"];
+        (rows["key"].as_u64().unwrap(), rows["chain"].as_str().unwrap().to_owned())
+    });
+    rows.collect()
+}
+
 #[test]
 fn a_new_salt_key_serves_new_batches_and_the_old_one_stays() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,8 +101,18 @@ fn the_old_data_key_stays_while_the_journal_needs_it_and_goes_later() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     fill(&store);
+    store.export(NOW, &Watch::default()).unwrap();
+    store.put("partner", "b", &serde_json::json!(3)).unwrap();
+    let before = sealed_rows(dir.path());
     let report = rekey(&store).unwrap();
     assert_eq!((report.needing, report.retired), (vec!["journal".to_owned()], vec![]));
+    // A volume and an export of before under the new key, with the same rows; and a new export.
+    let after = sealed_rows(dir.path());
+    assert_eq!((before.len(), after.len()), (2, 3));
+    assert!(after.iter().all(|(key, _)| *key == 5));
+    assert!(before.iter().all(|(key, chain)| *key == 1 && after.contains(&(5, chain.clone()))));
+    let names = files(dir.path()).into_iter().map(|path| path.display().to_string());
+    assert!(!names.into_iter().any(|name| name.ends_with(".next")));
     assert_eq!(numbers(dir.path(), "data"), [1, 5]);
     drop(store);
     std::fs::remove_dir_all(dir.path().join("sled")).unwrap();
