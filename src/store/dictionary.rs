@@ -18,6 +18,7 @@ use zstd::zstd_safe::{CCtx, DCtx};
 
 use super::StoreError;
 use super::codec::Reader;
+use super::engine::key_number;
 use super::keys::{Keyring, Use};
 use super::open::Places;
 use crate::crypto::Random;
@@ -72,8 +73,7 @@ impl Dictionaries {
         }
         for id in numbers(disk, &places.dir)? {
             let path = path(&places.dir, id);
-            let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
-            let content = open(&content.unwrap_or_default(), id, keys)
+            let content = open(&read(disk, &path)?, id, keys)
                 .map_err(|why| StoreError::File { path: path.clone(), why })?;
             all.insert(id, Arc::new(Dictionary::new(id, &content, level)));
         }
@@ -100,15 +100,33 @@ impl Dictionaries {
         content: &[u8],
     ) -> Result<DictionaryId, StoreError> {
         let id = self.read().last_key_value().map_or(1, |(newest, _)| newest + 1);
-        let mut file = vec![FORMAT];
-        file.extend(keys.current().to_be_bytes());
-        file.extend(keys.seal(Use::Block, &[&place(id)], content, random)?);
-        for dir in [&places.dir, &places.exports] {
-            replace_file(disk, &path(dir, id), &file)?;
-        }
+        save(disk, places, keys, random, id, content)?;
         let made = Arc::new(Dictionary::new(id, content, self.level));
         self.all.write().unwrap_or_else(PoisonError::into_inner).insert(id, made);
         Ok(id)
+    }
+
+    /// Writes those that lie under an older data key anew under the current one; how many.
+    pub(super) fn rekey(
+        disk: &dyn Disk,
+        places: &Places,
+        keys: &Keyring,
+        random: &dyn Random,
+    ) -> Result<u64, StoreError> {
+        let mut written = 0;
+        for id in numbers(disk, &places.dir)? {
+            let is_old = |dir| -> Result<bool, StoreError> {
+                Ok(key_number(&read(disk, &path(dir, id))?) != Some(keys.current()))
+            };
+            if is_old(&places.dir)? || is_old(&places.exports)? {
+                let path = path(&places.dir, id);
+                let content = open(&read(disk, &path)?, id, keys);
+                let content = content.map_err(|why| StoreError::File { path, why })?;
+                save(disk, places, keys, random, id, &content)?;
+                written += 1;
+            }
+        }
+        Ok(written)
     }
 
     /// A zstd frame of `plain` under the current dictionary, and that one's number.
@@ -163,6 +181,30 @@ pub(super) fn names(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, StoreErr
 fn numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<DictionaryId>, StoreError> {
     let names = disk.list(dir).map_err(DurableError::io("list", dir))?;
     Ok(names.iter().filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok()).collect())
+}
+
+/// The bytes of a file; none if there is none.
+fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, StoreError> {
+    Ok(disk.read(path).map_err(DurableError::io("read", path))?.unwrap_or_default())
+}
+
+/// Writes a dictionary under the current data key, in the store and beside its exports.
+fn save(
+    disk: &dyn Disk,
+    places: &Places,
+    keys: &Keyring,
+    random: &dyn Random,
+    id: DictionaryId,
+    content: &[u8],
+) -> Result<(), StoreError> {
+    let key = keys.current();
+    let mut file = vec![FORMAT];
+    file.extend(key.to_be_bytes());
+    file.extend(keys.seal_under(key, Use::Block, &[&place(id)], content, random)?);
+    for dir in [&places.dir, &places.exports] {
+        replace_file(disk, &path(dir, id), &file)?;
+    }
+    Ok(())
 }
 
 fn path(dir: &Path, id: DictionaryId) -> PathBuf {

@@ -35,7 +35,7 @@ use super::block;
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
 use super::growth::{self, Sizes, StoreWarning};
-use super::keys::{Keyring, Use};
+use super::keys::{KeyId, Keyring, Use};
 use super::op::{self, AddedBatch, Change, Entry, HOLDER_KEY, Head, ID_KEY, Operation};
 use super::packed;
 use super::traits::{BatchNumber, Found, Location, RecoveryCause, StatusRecord, StoredBatch};
@@ -194,11 +194,12 @@ impl Engine {
         let parts = (plain.len() + 28 + 7).div_ceil(PART);
         let count = u16::try_from(parts)
             .map_err(|_| StoreError::TooLarge { bytes: plain.len(), limit: PART * usize::from(u16::MAX) })?;
+        let number = self.keys.current();
         let mut value = vec![FORMAT];
-        value.extend(self.keys.current().to_be_bytes());
+        value.extend(number.to_be_bytes());
         value.extend(count.to_be_bytes());
-        let sealed =
-            self.keys.seal(Use::Block, &[tree.name.as_bytes(), b"\0", key, &value], plain, &*self.random)?;
+        let place = [tree.name.as_bytes(), b"\0", key, &value];
+        let sealed = self.keys.seal_under(number, Use::Block, &place, plain, &*self.random)?;
         value.extend(sealed);
         Ok((0..count)
             .zip(value.chunks(PART))
@@ -237,6 +238,19 @@ impl Engine {
             batch.insert(at.as_slice(), bytes.as_slice());
         }
         Ok(tree.tree.apply_batch(batch)?)
+    }
+
+    /// Puts values anew that are there, as [`Engine::parts`] made them of the same content: nobody reads half
+    /// of one.
+    pub(super) fn replace_parts(&self, tree: &Named, parts: &[Pair]) -> Result<(), StoreError> {
+        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.insert_parts(tree, parts)
+    }
+
+    /// The trees whose values are encrypted.
+    pub(super) const fn encrypted(&self) -> [&Named; 8] {
+        let Self { batch, impression, id_base, holder_base, number_base, status, state, meta, .. } = self;
+        [batch, impression, id_base, holder_base, number_base, status, state, meta]
     }
 
     /// Reads a value; `None` if nothing is there.
@@ -644,6 +658,11 @@ pub(super) fn read_locator(bytes: &[u8]) -> Option<Location> {
     let batch = BatchNumber(u64::from_be_bytes(reader.array()?));
     let slot = reader.u8()?;
     reader.is_empty().then_some(Location { batch, slot })
+}
+
+/// Number of the data key of a value, by its first part.
+pub(super) fn key_number(first_part: &[u8]) -> Option<KeyId> {
+    Some(u32::from_be_bytes(*first_part.get(1..)?.first_chunk()?))
 }
 
 pub(super) fn part_key(key: &[u8], part: u16) -> Vec<u8> {

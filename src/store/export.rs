@@ -57,6 +57,11 @@ impl Manifest {
         format!("{}.json", name(self.sequence))
     }
 
+    /// The bytes of that file.
+    pub(super) fn signed(&self, keys: &Keyring) -> Vec<u8> {
+        keys.sign_file(LABEL, self)
+    }
+
     pub(super) fn head(&self) -> Head {
         Head {
             sequence: self.sequence,
@@ -130,7 +135,7 @@ pub(super) fn write(
     disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
     disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
     copy_keys(disk, &places.dir, dir)?;
-    replace_file(disk, &manifest_path, &engine.keys.sign_file(LABEL, &manifest))?;
+    replace_file(disk, &manifest_path, &manifest.signed(&engine.keys))?;
     Ok((manifest, volumes, path))
 }
 

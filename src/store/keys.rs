@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::open::Places;
 use crate::crypto::{AeadKey, Hmac, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::seal::batch::SaltKeys;
@@ -29,7 +31,7 @@ pub(super) type KeyId = u32;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Purpose {
+pub(super) enum Purpose {
     Data,
     Index,
     Files,
@@ -67,6 +69,54 @@ struct WrappedKey {
     wrapped: String,
 }
 
+impl KeyFileBody {
+    /// # Errors
+    /// As [`Keyring::open`].
+    fn read(disk: &dyn Disk, dir: &Path, master: &Secret) -> Result<Self, StoreError> {
+        let path = dir.join(KEY_FILE);
+        let fault = |why| StoreError::KeyFile { path: path.clone(), why };
+        let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
+        let content = content.ok_or(fault("it is missing"))?;
+        let signed: Signed = serde_json::from_slice(&content).map_err(|_| fault("it was changed"))?;
+        let format = signed.body.get("format").and_then(serde_json::Value::as_u64);
+        if format.is_some_and(|format| format > u64::from(FORMAT)) {
+            return Err(fault("its format is newer than this program"));
+        }
+        if signed.body.get("master").and_then(|check| check.as_str())
+            != Some(&hex::encode(master_check(master)))
+        {
+            return Err(StoreError::WrongMasterKey(path));
+        }
+        verify(&key_file_key(master), KEY_FILE, &content).ok_or(fault("it was changed"))
+    }
+
+    fn save(&self, disk: &dyn Disk, dirs: &[&Path], master: &Secret) -> Result<(), StoreError> {
+        let content = sign(&key_file_key(master), KEY_FILE, self);
+        for dir in dirs {
+            replace_file(disk, &dir.join(KEY_FILE), &content)?;
+        }
+        Ok(())
+    }
+}
+
+impl WrappedKey {
+    fn is_older_data(&self, current: KeyId) -> bool {
+        self.purpose == Purpose::Data && self.id < current
+    }
+
+    fn generate(
+        store: &[u8; 16],
+        id: KeyId,
+        purpose: Purpose,
+        master: &Secret,
+        random: &dyn Random,
+    ) -> Result<Self, StoreError> {
+        let secret = Secret::generate(random)?;
+        let wrapped = wrapping_key(master)?.seal(&wrap_place(store, purpose, id), secret.expose(), random)?;
+        Ok(Self { id, purpose, wrapped: STANDARD.encode(wrapped) })
+    }
+}
+
 /// A side file: its body, and an HMAC over its label and canonical body.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,11 +125,28 @@ struct Signed {
     mac: String,
 }
 
+/// The data keys, which come in while the store is open.
+struct DataRing {
+    keys: BTreeMap<KeyId, Arc<DataKeys>>,
+    current: KeyId,
+}
+
 struct DataKeys {
     block: AeadKey,
     journal: AeadKey,
     export: AeadKey,
     spool: AeadKey,
+}
+
+impl DataKeys {
+    const fn of(&self, usage: Use) -> &AeadKey {
+        match usage {
+            Use::Block => &self.block,
+            Use::Journal => &self.journal,
+            Use::Export => &self.export,
+            Use::Spool => &self.spool,
+        }
+    }
 }
 
 /// What a data key is used for.
@@ -95,8 +162,7 @@ pub(super) enum Use {
 /// The unwrapped keys of a store.
 pub(super) struct Keyring {
     pub(super) store: [u8; 16],
-    data: BTreeMap<KeyId, DataKeys>,
-    current: KeyId,
+    data: RwLock<DataRing>,
     index: Hmac,
     files: Secret,
     salts: SaltKeys,
@@ -112,18 +178,75 @@ impl Keyring {
         random: &dyn Random,
     ) -> Result<Self, StoreError> {
         let store: [u8; 16] = random.bytes()?;
-        let wrapping = wrapping_key(master)?;
         let mut keys = Vec::new();
         for (id, purpose) in (1..).zip(Purpose::ALL) {
-            let secret = Secret::generate(random)?;
-            let wrapped = wrapping.seal(&wrap_place(&store, purpose, id), secret.expose(), random)?;
-            keys.push(WrappedKey { id, purpose, wrapped: STANDARD.encode(wrapped) });
+            keys.push(WrappedKey::generate(&store, id, purpose, master, random)?);
         }
         let master_check = hex::encode(master_check(master));
         let body = KeyFileBody { format: FORMAT, store: hex::encode(store), master: master_check, keys };
-        let content = sign(&key_file_key(master), KEY_FILE, &body);
-        replace_file(disk, &dir.join(KEY_FILE), &content)?;
+        body.save(disk, &[dir], master)?;
         Self::open(disk, dir, master)
+    }
+
+    /// Adds a key to the key file and to its copy beside the exports. A data key is current on return, a salt
+    /// key from the next opening on.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`]; the keys in use are as they were.
+    pub(super) fn add(
+        &self,
+        purpose: Purpose,
+        disk: &dyn Disk,
+        places: &Places,
+        master: &Secret,
+        random: &dyn Random,
+    ) -> Result<KeyId, StoreError> {
+        let mut body = KeyFileBody::read(disk, &places.dir, master)?;
+        let id = body.keys.iter().map(|key| key.id).max().unwrap_or_default() + 1;
+        body.keys.push(WrappedKey::generate(&self.store, id, purpose, master, random)?);
+        // The copy first: what is written under the key must find it in whichever file is left.
+        body.save(disk, &[&places.exports, &places.dir], master)?;
+        let added = Self::open(disk, &places.dir, master)?;
+        let data = added.data.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.data.write().unwrap_or_else(PoisonError::into_inner) = data;
+        Ok(id)
+    }
+
+    /// Takes the data keys before the current one out of the key file and its copy. Those who read with them
+    /// now may end: they leave memory with the next [`Keyring::add`] or opening.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`].
+    pub(super) fn retire(
+        &self,
+        disk: &dyn Disk,
+        places: &Places,
+        master: &Secret,
+    ) -> Result<Vec<KeyId>, StoreError> {
+        let mut body = KeyFileBody::read(disk, &places.dir, master)?;
+        let current = self.current();
+        let retired = body.keys.extract_if(.., |key| key.is_older_data(current)).map(|key| key.id).collect();
+        body.save(disk, &[&places.exports, &places.dir], master)?;
+        Ok(retired)
+    }
+
+    /// Whether the key file has data keys before the current one.
+    ///
+    /// # Errors
+    /// As [`Keyring::open`].
+    pub(super) fn has_older(
+        &self,
+        disk: &dyn Disk,
+        places: &Places,
+        master: &Secret,
+    ) -> Result<bool, StoreError> {
+        let current = self.current();
+        let body = KeyFileBody::read(disk, &places.dir, master)?;
+        Ok(body.keys.iter().any(|key| key.is_older_data(current)))
+    }
+
+    fn data(&self) -> RwLockReadGuard<'_, DataRing> {
+        self.data.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the key file.
@@ -131,23 +254,9 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::WrongMasterKey`]; [`StoreError::KeyFile`] if it is missing or was changed.
     pub(super) fn open(disk: &dyn Disk, dir: &Path, master: &Secret) -> Result<Self, StoreError> {
-        let path = dir.join(KEY_FILE);
-        let fault = |why| StoreError::KeyFile { path: path.clone(), why };
-        let content = disk.read(&path).map_err(DurableError::io("read", &path))?;
-        let content = content.ok_or(fault("it is missing"))?;
-        let signed: Signed = serde_json::from_slice(&content).map_err(|_| fault("it was changed"))?;
-        let format = signed.body.get("format").and_then(serde_json::Value::as_u64);
-        if format.is_some_and(|format| format > u64::from(FORMAT)) {
-            return Err(fault("its format is newer than this program"));
-        }
-        if signed.body.get("master").and_then(|check| check.as_str())
-            != Some(&hex::encode(master_check(master)))
-        {
-            return Err(StoreError::WrongMasterKey(path));
-        }
-        let body: KeyFileBody =
-            verify(&key_file_key(master), KEY_FILE, &content).ok_or(fault("it was changed"))?;
-        Self::unwrap(body, master).ok_or(fault("its keys do not unwrap"))
+        let body = KeyFileBody::read(disk, dir, master)?;
+        let fault = |why| StoreError::KeyFile { path: dir.join(KEY_FILE), why };
+        Self::unwrap(body, master).ok_or_else(|| fault("its keys do not unwrap"))
     }
 
     fn unwrap(body: KeyFileBody, master: &Secret) -> Option<Self> {
@@ -166,7 +275,7 @@ impl Keyring {
                     let of = |label| secret.derive(label).aead().ok();
                     let (block, journal) = (of("block")?, of("journal")?);
                     let (export, spool) = (of("export")?, of("spool")?);
-                    data.insert(id, DataKeys { block, journal, export, spool });
+                    data.insert(id, Arc::new(DataKeys { block, journal, export, spool }));
                 }
                 Purpose::Salt => {
                     let key = SaltKey::new(SaltKeyId(format!("salt-{id}")), secret);
@@ -177,20 +286,11 @@ impl Keyring {
         }
         let current = *data.last_key_value()?.0;
         let (index, files, current_salt) = (index?, files?, current_salt?);
-        Some(Self { store, data, current, index, files, salts, current_salt })
+        let data = RwLock::new(DataRing { keys: data, current });
+        Some(Self { store, data, index, files, salts, current_salt })
     }
 
-    pub(super) fn seal(
-        &self,
-        usage: Use,
-        place: &[&[u8]],
-        plain: &[u8],
-        random: &dyn Random,
-    ) -> Result<Vec<u8>, StoreError> {
-        self.seal_under(self.current, usage, place, plain, random)
-    }
-
-    /// As [`Keyring::seal`], under key `id`: for a file that goes on under the key it began with.
+    /// Encrypts under key `id`: as a rule [`Keyring::current`], asked once for what is written and its number.
     pub(super) fn seal_under(
         &self,
         id: KeyId,
@@ -199,10 +299,10 @@ impl Keyring {
         plain: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, StoreError> {
-        Ok(self.key(usage, id)?.seal(&self.place(usage, place, id), plain, random)?)
+        Ok(self.key(id)?.of(usage).seal(&self.place(usage, place, id), plain, random)?)
     }
 
-    /// Opens what [`Keyring::seal`] made at the same place under key `id`.
+    /// Opens what [`Keyring::seal_under`] made at the same place under key `id`.
     pub(super) fn open_sealed(
         &self,
         usage: Use,
@@ -210,12 +310,12 @@ impl Keyring {
         id: KeyId,
         sealed: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        Ok(self.key(usage, id)?.open(&self.place(usage, place, id), sealed)?)
+        Ok(self.key(id)?.of(usage).open(&self.place(usage, place, id), sealed)?)
     }
 
     /// Number of the key that encrypts now.
-    pub(super) const fn current(&self) -> KeyId {
-        self.current
+    pub(super) fn current(&self) -> KeyId {
+        self.data().current
     }
 
     /// A blind key: the first N bytes, at most 32, of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
@@ -267,17 +367,11 @@ impl Keyring {
         }
     }
 
-    fn key(&self, usage: Use, id: KeyId) -> Result<&AeadKey, StoreError> {
-        let keys = self.data.get(&id).ok_or_else(|| StoreError::Damaged {
+    fn key(&self, id: KeyId) -> Result<Arc<DataKeys>, StoreError> {
+        self.data().keys.get(&id).map(Arc::clone).ok_or_else(|| StoreError::Damaged {
             tree: "keys",
             key: id.to_string(),
             why: "there is no such data key",
-        })?;
-        Ok(match usage {
-            Use::Block => &keys.block,
-            Use::Journal => &keys.journal,
-            Use::Export => &keys.export,
-            Use::Spool => &keys.spool,
         })
     }
 
@@ -355,7 +449,7 @@ mod tests {
         let (disk, keys) = made();
         let again = Keyring::open(&disk, Path::new("s"), &master()).unwrap();
         assert_eq!(again.blind::<12>("id", &["a"]), keys.blind::<12>("id", &["a"]));
-        let sealed = keys.seal(Use::Block, &[b"x"], b"plain", &SeededRandom::new("r")).unwrap();
+        let sealed = keys.seal_under(1, Use::Block, &[b"x"], b"plain", &SeededRandom::new("r")).unwrap();
         assert_eq!(again.open_sealed(Use::Block, &[b"x"], 1, &sealed).unwrap(), b"plain");
         assert!(again.open_sealed(Use::Journal, &[b"x"], 1, &sealed).is_err());
         assert!(again.open_sealed(Use::Block, &[b"y"], 1, &sealed).is_err());

@@ -36,6 +36,7 @@
 //! | `ledger`, `sled_store` | checking and numbering a change; the traits on top |
 //! | `open`, `recover` | starting, checkpoints, rebuilding |
 //! | `rows`, `volume`, `export` | the copy that does not need sled |
+//! | `rekey` | newer keys, and all of it written anew under them |
 //! | `backup` | all of it somewhere else, and back |
 //! | `sorter`, `load` | sorting outside memory; from volumes into sled |
 //! | `intake` | an import: spool, duplicates and versions, sealing, how far it came |
@@ -65,6 +66,7 @@ mod op;
 mod open;
 mod packed;
 mod recover;
+mod rekey;
 mod rows;
 mod settings;
 mod sled_store;
@@ -81,6 +83,7 @@ pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealReco
 pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
 pub use open::OpenStore;
 
+pub use rekey::RekeyReport;
 pub use settings::StoreSettings;
 pub use sled_store::Store;
 pub use traits::{

@@ -10,7 +10,7 @@
 
 use super::StoreError;
 use super::codec::{Reader, Writer};
-use super::keys::{Keyring, Use};
+use super::keys::{KeyId, Keyring, Use};
 use super::traits::{BatchNumber, StatusRecord};
 use crate::crypto::Random;
 use crate::licence::{Identifier, Record};
@@ -155,23 +155,30 @@ pub(super) struct Operation {
 impl Operation {
     /// The journal payload.
     pub(super) fn seal(&self, keys: &Keyring, random: &dyn Random) -> Result<Vec<u8>, StoreError> {
+        let key = keys.current();
         let mut front = vec![FORMAT];
-        front.extend(keys.current().to_be_bytes());
+        front.extend(key.to_be_bytes());
         front.extend(self.head.sequence.to_be_bytes());
-        let sealed = keys.seal(Use::Journal, &[&front], &self.encode(), random)?;
+        let sealed = keys.seal_under(key, Use::Journal, &[&front], &self.encode(), random)?;
         front.extend(sealed);
         Ok(front)
     }
 
     /// The sequence number of a payload, before it is opened.
     pub(super) fn sequence(payload: &[u8]) -> Result<u64, StoreError> {
+        Self::front(payload).map(|(_, sequence)| sequence)
+    }
+
+    /// Number of the data key of a payload, and its sequence number, before it is opened.
+    pub(super) fn front(payload: &[u8]) -> Result<(KeyId, u64), StoreError> {
         let mut reader = Reader(payload);
         let format = reader.u8().ok_or_else(|| damaged(0, "it is too short"))?;
         if format != FORMAT {
             return Err(damaged(0, "its format is newer than this program"));
         }
-        let read = reader.array::<4>().and_then(|_| reader.array::<8>());
-        read.map(u64::from_be_bytes).ok_or_else(|| damaged(0, "it is too short"))
+        let read = reader.array().zip(reader.array());
+        read.map(|(key, sequence)| (u32::from_be_bytes(key), u64::from_be_bytes(sequence)))
+            .ok_or_else(|| damaged(0, "it is too short"))
     }
 
     /// Opens a journal payload.

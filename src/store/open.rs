@@ -26,7 +26,7 @@ use super::ledger::StoreLedger;
 use super::op::Head;
 use super::sled_store::{Opened, Store};
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
-use super::{StoreError, StoreSettings, compact, intake, recover};
+use super::{StoreError, StoreSettings, compact, intake, recover, rekey};
 use crate::crypto::{Random, Secret};
 use crate::durable::{Committer, DirLock, Disk, DurableError, Limits, replace_file};
 
@@ -149,6 +149,7 @@ impl OpenStore<'_> {
         }
         let lock = DirLock::acquire(dir)?;
         compact::settle(&places.sled)?;
+        rekey::settle(&*disk, &places.exports)?;
         let mut recovery = Recovery::default();
         let keys = Arc::new(open_keys(&*disk, &places, master, &*random, &mut recovery)?);
         let noted = Checkpoint::load(&disk, dir, &keys)?;

@@ -135,11 +135,14 @@ impl<'a> RowWriter<'a> {
         Ok(())
     }
 
+    /// The next row begins a new frame.
+    pub(super) fn end_frame(&mut self) -> Result<(), StoreError> {
+        if self.waiting > 0 { self.frame() } else { Ok(()) }
+    }
+
     /// Writes and fsyncs all rows so far, and says how the file reads up to here.
     pub(super) fn sync(&mut self) -> Result<Seal, StoreError> {
-        if self.waiting > 0 {
-            self.frame()?;
-        }
+        self.end_frame()?;
         self.file.sync().map_err(DurableError::io("sync", &self.path))?;
         self.seal.chain = hex::encode(self.chain);
         Ok(self.seal.clone())

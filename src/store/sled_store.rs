@@ -14,6 +14,7 @@ use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
+use super::rekey;
 use super::stats;
 use super::traits::{
     BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader,
@@ -159,6 +160,8 @@ impl Store {
     ) -> Result<(export::Manifest, Vec<Volume>, ExportReport), StoreError> {
         // What an import has loaded is in sled and not in the store yet.
         self.changeable()?;
+        // Where changing a key failed at a name, the new files must not take the place of newer ones later.
+        rekey::settle(&*self.disk, &self.places.exports)?;
         let engine = Arc::clone(&self.engine);
         // Between two groups: all operations so far lie in the segments so far. The checkpoint makes
         // sure that sled needs none of them again when they are let go.

@@ -109,8 +109,9 @@ impl<const N: usize> Sorter<N> {
         file.write(&framed::header(KIND)).map_err(DurableError::io("write", &path))?;
         for (number, entries) in (0u64..).zip(self.buffer.chunks(FRAME)) {
             let place = place(&name, number);
-            let mut payload = keys.current().to_be_bytes().to_vec();
-            payload.extend(keys.seal(Use::Spool, &[&place], &entries.concat(), &**random)?);
+            let key = keys.current();
+            let mut payload = key.to_be_bytes().to_vec();
+            payload.extend(keys.seal_under(key, Use::Spool, &[&place], &entries.concat(), &**random)?);
             let frame = framed::frame(&payload)?;
             file.write(&frame).map_err(DurableError::io("write", &path))?;
         }

@@ -65,9 +65,14 @@ impl Volume {
         format!("{}.json", self.name)
     }
 
+    /// The bytes of the manifest.
+    pub(super) fn signed(&self, keys: &Keyring) -> Vec<u8> {
+        keys.sign_file(LABEL, self)
+    }
+
     /// Makes the manifest durable: from now on the volume counts.
     pub(super) fn publish(&self, disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<(), StoreError> {
-        Ok(replace_file(disk, &dir.join(self.manifest_file()), &keys.sign_file(LABEL, self))?)
+        Ok(replace_file(disk, &dir.join(self.manifest_file()), &self.signed(keys))?)
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use super::operator::Operator;
@@ -75,6 +75,23 @@ pub enum StoreCommand {
     },
     /// Make the database anew from an export, without the room that it does not use
     Compact {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring in a newer key; with --data write what lies under older ones anew. Ended early, it goes on at the
+    /// next call
+    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data"])))]
+    Rekey {
+        /// A salt key for what is sealed from now on; the older ones stay
+        #[arg(long)]
+        salt: bool,
+        /// A data key; the older ones go when nothing refers to them any more
+        #[arg(long)]
+        data: bool,
+        /// Values of the database written anew in a second at the most
+        #[arg(long, requires = "data")]
+        rate: Option<u64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -168,6 +185,19 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let (random, disk) = (Arc::new(SystemRandom::new()), Arc::new(RealDisk));
             let report = OpenStore { dir, settings: &settings.store, master, random, disk }.compact()?;
             print::report(command, &serde_json::to_value(report)?, None, out)
+        }
+        command @ StoreCommand::Rekey { data, rate, .. } => {
+            let node = open(config)?;
+            let (store, master) = (&node.store, &node.settings.master_key()?);
+            let report = if *data {
+                let now = SystemClock.now();
+                let work = |watch: &Watch| store.rekey_data(master, *rate, now, watch);
+                serde_json::to_value(shown(&Watch::default(), work)?)?
+            } else {
+                json!({ "key": store.rekey_salt(master)? })
+            };
+            node.close()?;
+            print::report(command, &report, None, out)
         }
         command => {
             let node = open(config)?;

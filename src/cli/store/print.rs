@@ -23,6 +23,7 @@ pub(super) fn report(
         | StoreCommand::Check { json, .. }
         | StoreCommand::Export { json }
         | StoreCommand::Compact { json }
+        | StoreCommand::Rekey { json, .. }
         | StoreCommand::Backup { json, .. }
         | StoreCommand::Restore { json, .. }
         | StoreCommand::Drill { json, .. } => *json,
@@ -45,6 +46,7 @@ pub(super) fn report(
                 let (before, after) = (text(report, "/bytesBefore"), text(report, "/bytesAfter"));
                 writeln!(out, "{before} bytes before, {after} after")?;
             }
+            StoreCommand::Rekey { data, .. } => rekeyed(*data, report, out)?,
             StoreCommand::Backup { .. } => backup(report, out)?,
             StoreCommand::Restore { .. } => restored(report, out)?,
             StoreCommand::Drill { .. } => drilled(report, out)?,
@@ -153,6 +155,22 @@ fn export(report: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "{}", of("/file"))?;
     let (operations, batches, bytes) = (of("/operations"), of("/batches"), of("/bytes"));
     writeln!(out, "{operations} operations, {batches} batches, {bytes} bytes; read back and the same")
+}
+
+fn rekeyed(data: bool, report: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    let of = |at: &str| text(report, at);
+    if !data {
+        return writeln!(out, "salt key {} for what is sealed from now on", of("/key"));
+    }
+    let (key, values, files) = (of("/key"), of("/values"), of("/files"));
+    writeln!(out, "data key {key}: {values} values and {files} files written anew")?;
+    for retired in list(report, "/retired") {
+        writeln!(out, "data key {retired} is gone")?;
+    }
+    for needing in list(report, "/needing") {
+        writeln!(out, "older keys stay for {}", needing.as_str().unwrap_or("?"))?;
+    }
+    Ok(())
 }
 
 fn backup(report: &Value, out: &mut dyn Write) -> std::io::Result<()> {

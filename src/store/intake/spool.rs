@@ -139,8 +139,15 @@ impl Spool {
         let mut packed = Writer::default();
         packed.number(plain.len() as u64).raw(&frame);
         let Scratch { keys, random, .. } = &self.scratch;
-        let mut payload = keys.current().to_be_bytes().to_vec();
-        payload.extend(keys.seal(Use::Spool, &[&place(self.length)], &packed.finish(), &**random)?);
+        let key = keys.current();
+        let mut payload = key.to_be_bytes().to_vec();
+        payload.extend(keys.seal_under(
+            key,
+            Use::Spool,
+            &[&place(self.length)],
+            &packed.finish(),
+            &**random,
+        )?);
         let frame = framed::frame(&payload)?;
         self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
         let length = u32::try_from(payload.len()).map_err(|_| too_large())?;

@@ -9,6 +9,7 @@ mod folding;
 mod intake;
 mod model;
 mod recovery;
+mod rekey;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
