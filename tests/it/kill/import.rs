@@ -302,7 +302,9 @@ impl Cycle<'_> {
         assert_eq!(count("imported") + count("alreadyHere"), self.input.good.len() as u64, "{last}");
         assert_eq!(count("refused"), self.input.refused.len() as u64, "{last}");
         assert_eq!(count("lines"), self.input.lines.len() as u64, "{last}");
-        assert!(count("imported") == 0 || last["meanFill"].as_f64().unwrap() > 20.0, "{last}");
+        let fill = last["meanFill"].as_f64().unwrap();
+        assert!(count("imported") == 0 || (20.0..=32.0).contains(&fill), "{last}");
+        assert_eq!(count("sealed"), count("imported"), "{last}");
         let text = fs::read_to_string(self.folder.0.join("refused.jsonl")).unwrap();
         let mut listed = BTreeSet::new();
         for line in text.lines() {
