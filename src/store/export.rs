@@ -21,10 +21,10 @@ use super::codec::Writer;
 use super::dictionary;
 use super::engine::{Engine, Named};
 use super::keys::{KEY_FILE, Keyring};
-use super::op::{self, Head, VolumeRef};
+use super::op::{Head, VolumeRef};
 use super::open::Places;
 use super::rows::{self, RowWriter, Seal};
-use super::volume::{self, IMPRESSION, STATE, STATUS, Volume};
+use super::volume::{self, STATE, Volume};
 use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError, replace_file};
@@ -206,9 +206,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>, watch: &Watch) -> Result<
             else {
                 return Ok(None);
             };
-            let mut row = Writer::default();
-            row.u8(IMPRESSION).bytes(&impression.seal).bytes(&impression.certificate);
-            Ok(Some(row))
+            Ok(Some(volume::impression_row(&impression)))
         },
         to,
         watch,
@@ -218,10 +216,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>, watch: &Watch) -> Result<
         &engine.status,
         |key| {
             let (identifier, status) = engine.status_at(&[key, &[0, 0]].concat())?;
-            let mut row = Writer::default();
-            row.u8(STATUS);
-            op::write_status(&mut row, &identifier, &status);
-            Ok(Some(row))
+            Ok(Some(volume::status_row(&identifier, &status)))
         },
         to,
         watch,
@@ -234,7 +229,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>, watch: &Watch) -> Result<
             let Some((kind, key, value)) = engine.state_at(key)? else { return Ok(None) };
             let mut row = Writer::default();
             row.u8(STATE).text(&kind).text(&key).bytes(value.to_string().as_bytes());
-            Ok(Some(row))
+            Ok(Some(row.finish()))
         },
         to,
         watch,
@@ -245,7 +240,7 @@ fn write_rows(engine: &Engine, to: &mut RowWriter<'_>, watch: &Watch) -> Result<
 fn each_value(
     engine: &Engine,
     from: &Named,
-    row: impl Fn(&[u8]) -> Result<Option<Writer>, StoreError>,
+    row: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
     to: &mut RowWriter<'_>,
     watch: &Watch,
 ) -> Result<(), StoreError> {
@@ -263,7 +258,7 @@ fn each_value(
         drop(reading);
         watch.did(seen)?;
         for row in rows {
-            to.row(&row.finish())?;
+            to.row(&row)?;
         }
         if seen == 0 {
             return Ok(());

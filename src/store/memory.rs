@@ -73,11 +73,16 @@ impl MemoryWatch {
 
 /// Resident bytes of this process; `None` where the system does not tell them.
 pub fn resident_bytes() -> Option<u64> {
-    read_resident(&std::fs::read_to_string("/proc/self/status").ok()?)
+    read(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-fn read_resident(status: &str) -> Option<u64> {
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The most that [`resident_bytes`] ever were.
+pub fn peak_resident_bytes() -> Option<u64> {
+    read(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+fn read(status: &str, name: &str) -> Option<u64> {
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix(name))?;
     kilobytes.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -134,10 +139,11 @@ mod tests {
 
     #[test]
     fn the_system_says_how_much_it_is() {
-        assert_eq!(read_resident("VmPeak:\t 9 kB\nVmRSS:\t    2048 kB\n"), Some(2 << 20));
-        assert_eq!(read_resident("VmRSS:\t many\n"), None);
+        assert_eq!(read("VmPeak:\t 9 kB\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2 << 20));
+        assert_eq!(read("VmRSS:\t many\n", "VmRSS:"), None);
         if cfg!(target_os = "linux") {
-            assert!(resident_bytes().unwrap() > 1 << 20);
+            let resident = resident_bytes().unwrap();
+            assert!(resident > 1 << 20 && peak_resident_bytes().unwrap() >= resident);
         }
     }
 

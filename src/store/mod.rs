@@ -80,7 +80,7 @@ pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Res
 pub use compact::CompactReport;
 pub use growth::StoreWarning;
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
-pub use memory::{MemoryLevel, MemoryWatch, resident_bytes};
+pub use memory::{MemoryLevel, MemoryWatch, peak_resident_bytes, resident_bytes};
 pub use open::OpenStore;
 
 pub use rekey::RekeyReport;

@@ -17,11 +17,13 @@ use super::StoreError;
 use super::codec::{Reader, Writer};
 use super::engine::Engine;
 use super::keys::Keyring;
-use super::op::VolumeRef;
+use super::op::{self, VolumeRef};
 use super::rows::{RowWriter, Seal};
-use super::traits::BatchNumber;
+use super::traits::{BatchNumber, StatusRecord};
 use super::watch::Watch;
 use crate::durable::{Disk, DurableError, replace_file};
+use crate::licence::Identifier;
+use crate::seal::batch::SealImpression;
 
 const FORMAT: u32 = 2;
 const LABEL: &str = "volume";
@@ -84,6 +86,21 @@ pub(super) fn name(first: u64, last: u64) -> String {
 pub(super) fn batch_row(number: u64, packed: &[u8]) -> Vec<u8> {
     let mut row = Writer::default();
     row.u8(BATCH).number(number).bytes(packed);
+    row.finish()
+}
+
+/// A row that is a seal with its signer's certificate.
+pub(super) fn impression_row(impression: &SealImpression) -> Vec<u8> {
+    let mut row = Writer::default();
+    row.u8(IMPRESSION).bytes(&impression.seal).bytes(&impression.certificate);
+    row.finish()
+}
+
+/// A row that is a declared state.
+pub(super) fn status_row(identifier: &Identifier, status: &StatusRecord) -> Vec<u8> {
+    let mut row = Writer::default();
+    row.u8(STATUS);
+    op::write_status(&mut row, identifier, status);
     row.finish()
 }
 

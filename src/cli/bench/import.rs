@@ -20,7 +20,7 @@ use crate::cli::open_node;
 use crate::crypto::{PrivateKey, Signer, Suite, SystemRandom};
 use crate::exchange::import::{Format, Importer, Options};
 use crate::node::NodeSettings;
-use crate::store::{StoreAdmin, StoreSettings, Watch, floor};
+use crate::store::{StoreAdmin, StoreSettings, Watch, floor, peak_resident_bytes};
 use crate::time::{Clock, SystemClock};
 
 /// Signatures that are timed for their share.
@@ -150,7 +150,7 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
     if done.imported != args.records {
         return Err(format!("{} of {} licences were imported", done.imported, args.records).into());
     }
-    let peak_rss_bytes = super::memory("VmHWM:");
+    let peak_rss_bytes = peak_resident_bytes().unwrap_or(0);
     let stats = node.store.stats()?;
     node.close()?;
     let signature = signature_seconds()?;

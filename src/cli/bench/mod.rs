@@ -39,11 +39,3 @@ pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCo
         What::Read(args) => read::run(args, out),
     }
 }
-
-/// Bytes under a name of `/proc/self/status`; 0 where the system does not say.
-fn memory(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) << 10
-}

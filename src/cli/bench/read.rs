@@ -17,7 +17,7 @@ use super::Failure;
 use crate::cli::{ConfigFile, open_node};
 use crate::licence::{Catalogue, Generator, Record, Region};
 use crate::node::NodeSettings;
-use crate::store::{BatchNumber, LicenceReader, Store};
+use crate::store::{BatchNumber, LicenceReader, Store, resident_bytes};
 
 /// Keys that are made for a phase, and asked for in turn.
 const KEYS: u64 = 50_000;
@@ -121,7 +121,7 @@ pub(super) fn run(args: &ReadBench, out: &mut dyn Write) -> Result<ExitCode, Fai
         rate,
         floor,
         ratio: rate / floor,
-        rss_bytes: super::memory("VmRSS:"),
+        rss_bytes: resident_bytes().unwrap_or(0),
         optimised: !cfg!(debug_assertions),
     };
     node.close()?;

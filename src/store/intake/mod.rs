@@ -38,7 +38,7 @@ use super::rows::RowWriter;
 use super::sled_store::Store;
 use super::sorter::{Scratch, Sorter};
 use super::traits::{LicenceReader, StatusRecord};
-use super::volume::{self, IMPRESSION, STATUS, VOLUME_BYTES, Volume, batch_row};
+use super::volume::{self, VOLUME_BYTES, Volume, batch_row};
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError};
 use crate::licence::uscc::Uscc;
@@ -632,9 +632,7 @@ impl<'s> Volumes<'s> {
             if batch.impression.digest() != batch.digest {
                 return Err(StoreError::Batch("the impression is not the one of its stamp"));
             }
-            let mut row = Writer::default();
-            row.u8(IMPRESSION).bytes(&batch.impression.seal).bytes(&batch.impression.certificate);
-            writer.row(&row.finish())?;
+            writer.row(&volume::impression_row(&batch.impression))?;
             self.impressions.push(batch.digest);
         }
         state.batches += 1;
@@ -649,10 +647,7 @@ impl<'s> Volumes<'s> {
                 superseded_by: Some(newer),
                 change_number: state.before.last_change + state.changes,
             };
-            let mut row = Writer::default();
-            row.u8(STATUS);
-            op::write_status(&mut row, &older, &status);
-            writer.row(&row.finish())?;
+            writer.row(&volume::status_row(&older, &status))?;
         }
         state.licences += batch.licences;
         self.licences += batch.licences;
