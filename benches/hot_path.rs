@@ -45,7 +45,7 @@ fn main() -> Result<(), Failure> {
         signer: Arc::clone(&signer),
         voice: Voice::Issuer,
     };
-    let salt_key = SaltKey::new(SaltKeyId("bench".into()), Secret::from_bytes([7; 32]));
+    let salt_key = SaltKey::new(SaltKeyId("bench".into()), &Secret::from_bytes([7; 32]));
     let now = Timestamp::from_secs(1_795_000_000);
     let hashed = hashed(&batches, catalogue, &salt_key, suite)?;
 

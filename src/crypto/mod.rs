@@ -8,7 +8,8 @@
 //! [`CertificateKey`] of a wider, closed list. ring does P-256, P-384, RSA, Ed25519, SHA-2, HMAC and
 //! AES-256-GCM;
 //! RustCrypto's `sm2` and `sm3` do the ShangMi algorithms, because signing there is constant-time
-//! by design (the faster alternative is not). SM3 over many short messages is ours, beside `sm3`.
+//! by design (the faster alternative is not). SM3 and HMAC-SHA-256 over many short messages at once are ours,
+//! beside them.
 
 mod aead;
 mod certificate_key;
@@ -17,16 +18,20 @@ mod jws;
 mod key_file;
 mod key_source;
 mod keys;
+mod lanes;
 mod master_key;
 mod pem;
 mod pkcs11;
 mod random;
 mod secret_source;
-mod sm3_lanes;
 mod suite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token_uri;
+
+use std::fmt;
+
+use self::lanes::HmacLanes;
 
 pub use aead::{AeadKey, SECRET_LEN, Secret};
 pub use certificate_key::{CertificateKey, SignatureAlgorithm};
@@ -136,29 +141,72 @@ pub fn sha1(bytes: &[u8]) -> [u8; 20] {
 
 /// HMAC-SHA-256 over the concatenation of `parts` (RFC 2104).
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
-    Hmac::new(key, parts).finish(&[])
+    code(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), parts)
 }
 
-/// An HMAC-SHA-256 that has taken up the beginning of its messages.
+fn code(key: &ring::hmac::Key, parts: &[&[u8]]) -> Digest {
+    let mut context = ring::hmac::Context::with_key(key);
+    for part in parts {
+        context.update(part);
+    }
+    to_digest(context.sign().as_ref())
+}
+
+/// HMAC-SHA-256 (RFC 2104) under a key that is used often.
 #[derive(Clone)]
-pub struct Hmac(ring::hmac::Context);
+pub struct Hmac {
+    key: ring::hmac::Key,
+    lanes: HmacLanes,
+}
 
 impl Hmac {
-    /// For messages that begin with the concatenation of `parts`.
-    pub fn new(key: &[u8], parts: &[&[u8]]) -> Self {
-        Self(ring::hmac::Context::with_key(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key))).with(parts)
+    pub fn new(key: &Secret) -> Self {
+        let key = key.expose();
+        Self { key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key), lanes: HmacLanes::new(key) }
     }
 
-    fn with(mut self, parts: &[&[u8]]) -> Self {
-        for part in parts {
-            self.0.update(part);
-        }
-        self
+    /// The code of the concatenation of `parts`.
+    pub fn code(&self, parts: &[&[u8]]) -> Digest {
+        code(&self.key, parts)
     }
 
-    /// The code of the message that goes on with the concatenation of `parts` and ends there.
-    pub fn finish(&self, parts: &[&[u8]]) -> Digest {
-        to_digest(self.clone().with(parts).0.sign().as_ref())
+    /// The code of each message by itself, in their order: of many, several times sooner.
+    pub fn code_each(&self, messages: &[&[u8]]) -> Vec<Digest> {
+        let one_by_one = || messages.iter().map(|message| self.code(&[message])).collect();
+        self.lanes.each(messages).unwrap_or_else(one_by_one)
+    }
+}
+
+impl fmt::Debug for Hmac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hmac")
+    }
+}
+
+/// Messages that are to be hashed, one after another in the same memory.
+#[derive(Default)]
+pub struct Messages {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Messages {
+    /// Adds the message that `write` appends.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Forgets them and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    pub fn slices(&self) -> Vec<&[u8]> {
+        let mut from = 0;
+        let mut next = |end| self.bytes.get(std::mem::replace(&mut from, end)..end).unwrap_or_default();
+        self.ends.iter().map(|end| next(*end)).collect()
     }
 }
 

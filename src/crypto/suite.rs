@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sm3::{Digest as _, Sm3};
 
-use super::sm3_lanes::sm3_each;
+use super::lanes::sm3_each;
 use super::{Digest, sha256};
 
 /// The user id that enters ZA in every SM2 signature of this project (GM/T 0009).

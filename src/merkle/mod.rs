@@ -30,6 +30,11 @@ pub type Hash = [u8; 32];
 pub trait Hasher {
     /// The hash of the concatenation of `parts`.
     fn hash(&self, parts: &[&[u8]]) -> Hash;
+
+    /// The hash of each message; for a hash that is sooner done with many at once.
+    fn hash_each(&self, messages: &[&[u8]]) -> Vec<Hash> {
+        messages.iter().map(|message| self.hash(&[message])).collect()
+    }
 }
 
 impl<F: Fn(&[&[u8]]) -> Hash> Hasher for F {
@@ -53,11 +58,23 @@ pub fn node_hash<H: Hasher + ?Sized>(h: &H, left: &Hash, right: &Hash) -> Hash {
 
 /// The root over these leaf hashes; the empty tree's is the hash of nothing.
 pub fn root<H: Hasher + ?Sized>(h: &H, leaves: &[Hash]) -> Hash {
-    let mut frontier = Frontier::default();
-    for leaf in leaves {
-        frontier.append(h, *leaf);
+    let mut level = leaves.to_vec();
+    // Level by level; what has no neighbour is one of the next level.
+    while level.len() > 1 {
+        let (pairs, odd) = level.as_chunks::<2>();
+        let nodes: Vec<[u8; 65]> = pairs.iter().map(|[left, right]| node(left, right)).collect();
+        let mut above = h.hash_each(&nodes.iter().map(<[u8; 65]>::as_slice).collect::<Vec<_>>());
+        above.extend_from_slice(odd);
+        level = above;
     }
-    frontier.root(h)
+    level.first().copied().unwrap_or_else(|| h.hash(&[]))
+}
+
+/// `0x01 ‖ left ‖ right`
+fn node(left: &Hash, right: &Hash) -> [u8; 65] {
+    let mut node = [1; 65];
+    node.iter_mut().skip(1).zip(left.iter().chain(right)).for_each(|(to, from)| *to = *from);
+    node
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Office {
             picture: draw("示例局", None).unwrap().picture(),
         };
         let seal = create(&spec, maker.der(), &maker_key).unwrap();
-        let salt_key = SaltKey::new(SaltKeyId("test".into()), Secret::from_bytes([7; 32]));
+        let salt_key = SaltKey::new(SaltKeyId("test".into()), &Secret::from_bytes([7; 32]));
         Self { certificate, key, seal, salt_key }
     }
 

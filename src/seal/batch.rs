@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::disclosure::{self, SaltKey, SaltKeyId};
 use super::manifest::{ATTEST_V1, BATCH_V1};
+use super::payload;
 use super::sealed_licence::Proof;
 use super::{BatchId, Manifest, Payload, SealError, SealedLicence, ses};
 use crate::crypto::{Digest, Random, Signature, Signer, sha256};
@@ -133,15 +134,14 @@ impl BatchSeal {
         if !records.iter().all(alike) {
             return Err(SealError::Batch("its licences differ in type or issuer"));
         }
-        let payloads = Payload::of_each(records, kind, catalogue.version(), &batch, salt_key, suite);
-        let leaves = Payload::leaves(&payloads, suite);
+        let leaves = payload::leaves(records, kind, catalogue.version(), &batch, salt_key, suite);
         let manifest = Manifest {
             issuer: first.issuer_code.to_owned(),
             type_code: first.type_code.to_owned(),
             batch,
             size: u8::try_from(records.len()).map_err(|_| SealError::Batch("it has more"))?,
             suite,
-            root: merkle::root(&|parts: &[&[u8]]| suite.hash(parts), &leaves),
+            root: merkle::root(&suite, &leaves),
         };
         let time = Timestamp::from_secs(now.secs());
         let to_sign = ses::to_sign(&key.seal, time, &manifest.data_hash(), key.voice.property())?;
@@ -162,8 +162,7 @@ impl BatchSeal {
         salt_key: &SaltKey,
     ) -> Vec<Digest> {
         let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
-        let payloads = Payload::of_each(records, kind, &self.schema, batch, salt_key, suite);
-        Payload::leaves(&payloads, suite)
+        payload::leaves(records, kind, &self.schema, batch, salt_key, suite)
     }
 
     /// Cuts licence `index`, which is `record`, out, showing the fields for which `show` says yes.
@@ -181,12 +180,12 @@ impl BatchSeal {
     ) -> Result<SealedLicence, SealError> {
         let kind = licence_type(catalogue, record.type_code.as_str())?;
         let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
-        let hash = |parts: &[&[u8]]| suite.hash(parts);
-        let payload = Payload::of(record, kind, &self.schema, batch, salt_key, suite)?;
-        if self.leaves.get(index) != Some(&payload.leaf(suite)?) {
+        let payload = Payload::of(record, kind, &self.schema, batch, salt_key, suite);
+        if self.leaves.get(index) != Some(&payload.leaf(suite)) {
             return Err(SealError::LeafChanged);
         }
-        let path = merkle::inclusion_path(&hash, &self.leaves, index as u64).ok_or(SealError::LeafChanged)?;
+        let path =
+            merkle::inclusion_path(&suite, &self.leaves, index as u64).ok_or(SealError::LeafChanged)?;
         let (salts, view) = (salt_key.salts(batch, &payload.id), record.view());
         let shown = kind.disclosure_names().filter(|name| show(name));
         let encode = |name| Some(disclosure::encode(&salts.salt(name), name, &view.value(name)?));

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use serde::{Deserialize, Serialize};
 
 use super::jcs;
-use crate::crypto::{Digest, Hmac, Secret, Suite};
-use crate::licence::{FieldValue, ValueRef};
+use crate::crypto::{Digest, Hmac, Messages, Secret, Suite};
+use crate::licence::{FieldValue, RecordRef, ValueRef};
 use crate::seal::manifest::BatchId;
 
 /// Bytes of a salt.
@@ -32,41 +32,105 @@ impl fmt::Display for SaltKeyId {
 #[derive(Clone, Debug)]
 pub struct SaltKey {
     pub id: SaltKeyId,
-    secret: Secret,
+    mac: Hmac,
 }
 
 impl SaltKey {
-    pub const fn new(id: SaltKeyId, secret: Secret) -> Self {
-        Self { id, secret }
+    pub fn new(id: SaltKeyId, secret: &Secret) -> Self {
+        Self { id, mac: Hmac::new(secret) }
     }
 
     /// The salts of one licence of a batch.
-    pub fn salts(&self, batch: &BatchId, identifier: &str) -> Salts {
-        let batch = batch.to_string();
-        let parts = [batch.as_bytes(), b"\0", identifier.as_bytes(), b"\0"];
-        Salts(Hmac::new(self.secret.expose(), &parts))
+    pub fn salts<'a>(&'a self, batch: &BatchId, identifier: &'a str) -> Salts<'a> {
+        Salts { mac: &self.mac, batch: batch.to_string(), identifier }
+    }
+
+    /// What the fields of a batch are hidden by: the digest of each disclosure, or of a decoy, as
+    /// base64url; those of a record after those of the one before, in the order of `names`.
+    pub(super) fn digests(
+        &self,
+        batch: &BatchId,
+        records: &[RecordRef<'_>],
+        names: &[&str],
+        suite: Suite,
+    ) -> Vec<DigestText> {
+        let (batch, mut messages) = (batch.to_string(), Messages::default());
+        let fields = || records.iter().flat_map(|record| names.iter().map(move |name| (record, *name)));
+        let values: Vec<Option<ValueRef<'_>>> = fields().map(|(record, name)| record.value(name)).collect();
+        for ((record, name), value) in fields().zip(&values) {
+            messages.push(|out| write_place(out, &batch, record.identifier, name, value.is_none()));
+        }
+        let codes = self.mac.code_each(&messages.slices());
+        messages.clear();
+        let mut json = Vec::new();
+        for (((_, name), value), code) in fields().zip(&values).zip(&codes) {
+            messages.push(|out| match value {
+                Some(value) => {
+                    json.clear();
+                    write_json(&mut json, &salt_of(code), name, value);
+                    push_base64(out, &json);
+                }
+                None => push_base64(out, code),
+            });
+        }
+        suite.hash_each(&messages.slices()).iter().map(digest_text).collect()
     }
 }
 
-/// The salts of one licence. The code has taken up batch id ‖ 0 ‖ identifier ‖ 0.
-pub struct Salts(Hmac);
+/// What a salt is the code of: batch id ‖ 0 ‖ identifier ‖ 0 ‖ name, and ‖ 0 ‖ "decoy" for an absent field.
+fn write_place(out: &mut Vec<u8>, batch: &str, identifier: &str, name: &str, absent: bool) {
+    for part in [batch, "\0", identifier, "\0", name, if absent { DECOY } else { "" }] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
 
-impl Salts {
+const DECOY: &str = "\0decoy";
+
+/// The salts of one licence.
+pub struct Salts<'a> {
+    mac: &'a Hmac,
+    batch: String,
+    identifier: &'a str,
+}
+
+impl Salts<'_> {
     /// base64url of the first 16 bytes of HMAC-SHA-256(key, batch id ‖ 0 ‖ identifier ‖ 0 ‖ name).
     pub fn salt(&self, name: &str) -> String {
-        let mac = self.0.finish(&[name.as_bytes()]);
-        B64.encode(mac.first_chunk::<SALT_LEN>().map_or(&[][..], |salt| salt.as_slice()))
+        String::from_utf8_lossy(&salt_of(&self.code(name, false))).into_owned()
     }
 
     /// The digest that stands where a field is absent. Its preimage is 32 keyed bytes, so it cannot
     /// be told from the digest of a disclosure.
     pub fn decoy(&self, suite: Suite, name: &str) -> String {
-        digest(suite, &B64.encode(self.decoy_key(name)))
+        digest(suite, &B64.encode(self.code(name, true)))
     }
 
-    fn decoy_key(&self, name: &str) -> Digest {
-        self.0.finish(&[name.as_bytes(), b"\0decoy"])
+    fn code(&self, name: &str, absent: bool) -> Digest {
+        let mut place = Vec::new();
+        write_place(&mut place, &self.batch, self.identifier, name, absent);
+        self.mac.code(&[&place])
     }
+}
+
+/// base64url of a salt.
+type SaltText = [u8; (SALT_LEN * 4).div_ceil(3)];
+
+fn salt_of(code: &Digest) -> SaltText {
+    let mut text = [0; _];
+    let salt = code.first_chunk::<SALT_LEN>().map_or(&[][..], |salt| salt.as_slice());
+    let written = B64.encode_slice(salt, &mut text);
+    debug_assert_eq!(written, Ok(text.len()));
+    text
+}
+
+/// base64url of a digest.
+pub(super) type DigestText = [u8; 43];
+
+fn digest_text(digest: &Digest) -> DigestText {
+    let mut text = [0; _];
+    let written = B64.encode_slice(digest, &mut text);
+    debug_assert_eq!(written, Ok(text.len()));
+    text
 }
 
 /// A field that is shown.
@@ -79,45 +143,13 @@ pub struct Disclosure {
 /// base64url of the JCS bytes of `[salt, name, value]`.
 pub fn encode(salt: &str, name: &str, value: &ValueRef<'_>) -> String {
     let mut json = Vec::new();
-    write_json(&mut json, salt, name, value);
+    write_json(&mut json, salt.as_bytes(), name, value);
     B64.encode(json)
 }
 
 /// base64url of H(disclosure), over the characters of the disclosure (RFC 9901 4.2.3).
 pub fn digest(suite: Suite, disclosure: &str) -> String {
     B64.encode(suite.hash(&[disclosure.as_bytes()]))
-}
-
-/// What is to be hashed for the digests of a batch, one text after another in the same memory.
-#[derive(Default)]
-pub(super) struct Preimages {
-    texts: Vec<u8>,
-    ends: Vec<usize>,
-    json: Vec<u8>,
-}
-
-impl Preimages {
-    /// The characters of [`encode`].
-    pub(super) fn disclosure(&mut self, salt: &str, name: &str, value: &ValueRef<'_>) {
-        self.json.clear();
-        write_json(&mut self.json, salt, name, value);
-        push_base64(&mut self.texts, &self.json);
-        self.ends.push(self.texts.len());
-    }
-
-    /// Those that [`Salts::decoy`] hashes.
-    pub(super) fn decoy(&mut self, salts: &Salts, name: &str) {
-        push_base64(&mut self.texts, &salts.decoy_key(name));
-        self.ends.push(self.texts.len());
-    }
-
-    /// The digests, in the order in which their texts came.
-    pub(super) fn digests(&self, suite: Suite) -> impl Iterator<Item = String> {
-        let mut from = 0;
-        let mut next = |end| self.texts.get(std::mem::replace(&mut from, end)..end).unwrap_or_default();
-        let texts: Vec<&[u8]> = self.ends.iter().map(|end| next(*end)).collect();
-        suite.hash_each(&texts).into_iter().map(|digest| B64.encode(digest))
-    }
 }
 
 fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -127,7 +159,7 @@ fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     debug_assert_eq!(written, Some(out.len() - from));
 }
 
-fn write_json(out: &mut Vec<u8>, salt: &str, name: &str, value: &ValueRef<'_>) {
+fn write_json(out: &mut Vec<u8>, salt: &[u8], name: &str, value: &ValueRef<'_>) {
     out.push(b'[');
     jcs::text(out, salt);
     out.push(b',');
@@ -159,7 +191,7 @@ mod tests {
     use super::*;
 
     fn key() -> SaltKey {
-        SaltKey::new(SaltKeyId("k1".into()), Secret::from_bytes([7; 32]))
+        SaltKey::new(SaltKeyId("k1".into()), &Secret::from_bytes([7; 32]))
     }
 
     #[test]

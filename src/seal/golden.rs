@@ -135,8 +135,7 @@ fn made(city: &City) -> Files {
     for (index, record) in sealed.records.iter().enumerate() {
         let (suite, id) = (city.suite, record.identifier.to_string());
         let batch_id = &sealed.seal.manifest.batch;
-        let payload =
-            Payload::of(record, kind, &sealed.seal.schema, batch_id, &city.salt_key, suite).unwrap();
+        let payload = Payload::of(record, kind, &sealed.seal.schema, batch_id, &city.salt_key, suite);
         put(&format!("licence-{index}.payload.json"), canonical(&payload).unwrap());
         let salts = city.salt_key.salts(batch_id, &id);
         let (mut shown, mut decoys) = (String::new(), String::new());

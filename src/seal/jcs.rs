@@ -1,14 +1,15 @@
 //! Canonical texts (RFC 8785 3.2.2.2) without a serialiser in between: disclosures and payloads are
 //! written by the million, and only of texts. Tests hold the bytes to those of [`super::canonical`].
 
-/// Appends a text with its quotation marks.
-pub fn text(out: &mut Vec<u8>, text: &str) {
+/// Appends a text, which is UTF-8, with its quotation marks.
+pub fn text(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
+    let text = text.as_ref();
     // Nearly every text has nothing to escape, and this look at all of it takes many bytes at once.
-    if !text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
-        return plain(out, text.as_bytes());
+    if !text.iter().fold(false, |found, byte| found | is_escaped(*byte)) {
+        return plain(out, text);
     }
     out.push(b'"');
-    for piece in text.as_bytes().split_inclusive(|byte| is_escaped(*byte)) {
+    for piece in text.split_inclusive(|byte| is_escaped(*byte)) {
         match piece.split_last() {
             Some((last, plain)) if is_escaped(*last) => {
                 out.extend_from_slice(plain);
@@ -27,13 +28,13 @@ fn plain(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Appends an array of texts.
-pub fn texts(out: &mut Vec<u8>, texts: &[impl AsRef<str>]) {
+pub fn texts(out: &mut Vec<u8>, texts: &[impl AsRef<[u8]>]) {
     out.push(b'[');
     for (at, one) in texts.iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        text(out, one.as_ref());
+        text(out, one);
     }
     out.push(b']');
 }

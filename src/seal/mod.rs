@@ -43,7 +43,18 @@ pub use manifest::{BatchId, Manifest};
 pub use payload::Payload;
 pub use sealed_licence::SealedLicence;
 
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, Digest, Suite};
+use crate::merkle;
+
+impl merkle::Hasher for Suite {
+    fn hash(&self, parts: &[&[u8]]) -> Digest {
+        Suite::hash(*self, parts)
+    }
+
+    fn hash_each(&self, messages: &[&[u8]]) -> Vec<Digest> {
+        Suite::hash_each(*self, messages)
+    }
+}
 
 /// Why something could not be sealed, or is not a sealed licence.
 #[derive(Debug, thiserror::Error)]

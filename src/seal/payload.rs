@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SealError, jcs};
-use crate::crypto::{Digest, Suite};
+use super::jcs;
+use crate::crypto::{Digest, Messages, Suite};
 use crate::licence::{Identifier, LicenceType, Record, RecordRef};
 use crate::merkle;
-use crate::seal::disclosure::{Preimages, SaltKey};
+use crate::seal::disclosure::{DigestText, SaltKey};
 use crate::seal::manifest::BatchId;
 use crate::time::Day;
 
@@ -54,88 +54,32 @@ impl Payload {
         batch: &BatchId,
         salt_key: &SaltKey,
         suite: Suite,
-    ) -> Result<Self, SealError> {
-        let payload = Self::of_each(&[record.view()], kind, schema, batch, salt_key, suite).pop();
-        payload.ok_or(SealError::Batch("it is empty"))
-    }
-
-    /// [`Self::of`] of each record of a batch.
-    pub(super) fn of_each(
-        records: &[RecordRef<'_>],
-        kind: &LicenceType,
-        schema: &str,
-        batch: &BatchId,
-        salt_key: &SaltKey,
-        suite: Suite,
-    ) -> Vec<Self> {
-        let mut preimages = Preimages::default();
-        for record in records {
-            let salts = salt_key.salts(batch, record.identifier);
-            for name in kind.disclosure_names() {
-                match record.value(name) {
-                    Some(value) => preimages.disclosure(&salts.salt(name), name, &value),
-                    None => preimages.decoy(&salts, name),
-                }
-            }
-        }
-        let mut digests = preimages.digests(suite);
-        let payload = |record: &RecordRef<'_>| {
-            let mut sd: Vec<String> = digests.by_ref().take(kind.disclosure_names().count()).collect();
-            sd.sort_unstable();
-            Self {
-                v: VERSION,
-                id: record.identifier.to_owned(),
-                type_code: record.type_code.to_owned(),
-                schema: schema.to_owned(),
-                issuer: record.issuer_code.to_owned(),
-                issued: record.issued,
-                valid_from: record.valid_from,
-                valid_until: record.valid_until,
-                sd_alg: suite.hash_name().to_owned(),
-                sd,
-            }
-        };
-        records.iter().map(payload).collect()
+    ) -> Self {
+        let (view, names) = (record.view(), kind.disclosure_names().collect::<Vec<_>>());
+        let mut digests = salt_key.digests(batch, std::slice::from_ref(&view), &names, suite);
+        Content::of(&view, schema, suite, &mut digests).to_owned()
     }
 
     /// Hash of the leaf that this payload is (RFC 6962 2.1, under the suite's hash).
-    pub fn leaf(&self, suite: Suite) -> Result<Digest, SealError> {
-        Self::leaves(std::slice::from_ref(self), suite).pop().ok_or(SealError::Batch("it is empty"))
+    pub fn leaf(&self, suite: Suite) -> Digest {
+        let mut leaf = merkle::LEAF.to_vec();
+        self.content().write(&mut leaf);
+        suite.hash(&[&leaf])
     }
 
-    /// [`Self::leaf`] of each payload.
-    pub(super) fn leaves(payloads: &[Self], suite: Suite) -> Vec<Digest> {
-        let leaves: Vec<Vec<u8>> = payloads.iter().map(|payload| payload.after(&merkle::LEAF)).collect();
-        suite.hash_each(&leaves.iter().map(Vec::as_slice).collect::<Vec<_>>())
-    }
-
-    /// The JCS bytes after others: the members in the order of their names.
-    fn after(&self, before: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512 + 46 * self.sd.len());
-        out.extend_from_slice(before);
-        out.extend_from_slice(b"{\"_sd\":");
-        jcs::texts(&mut out, &self.sd);
-        let mut member = |name: &str, value: &str| {
-            out.extend_from_slice(name.as_bytes());
-            jcs::text(&mut out, value);
-        };
-        member(",\"_sd_alg\":", &self.sd_alg);
-        member(",\"id\":", &self.id);
-        member(",\"issued\":", &self.issued.to_string());
-        member(",\"issuer\":", &self.issuer);
-        member(",\"schema\":", &self.schema);
-        member(",\"type\":", &self.type_code);
-        out.extend_from_slice(format!(",\"v\":{}", self.v).as_bytes());
-        let mut member = |name: &str, value: Day| {
-            out.extend_from_slice(name.as_bytes());
-            jcs::text(&mut out, &value.to_string());
-        };
-        member(",\"validFrom\":", self.valid_from);
-        if let Some(until) = self.valid_until {
-            member(",\"validUntil\":", until);
+    fn content(&self) -> Content<'_, String> {
+        Content {
+            v: self.v,
+            id: &self.id,
+            type_code: &self.type_code,
+            schema: &self.schema,
+            issuer: &self.issuer,
+            issued: self.issued,
+            valid_from: self.valid_from,
+            valid_until: self.valid_until,
+            sd_alg: &self.sd_alg,
+            sd: &self.sd,
         }
-        out.push(b'}');
-        out
     }
 
     /// The identifier, if it is one (GB/T 36904) and speaks of this type and issuer.
@@ -143,6 +87,105 @@ impl Payload {
         let id = Identifier::parse(&self.id).ok()?;
         let agrees = id.type_code().to_string() == self.type_code && id.issuer() == self.issuer;
         agrees.then_some(id)
+    }
+}
+
+/// [`Payload::leaf`] of each record of a batch.
+pub(super) fn leaves(
+    records: &[RecordRef<'_>],
+    kind: &LicenceType,
+    schema: &str,
+    batch: &BatchId,
+    salt_key: &SaltKey,
+    suite: Suite,
+) -> Vec<Digest> {
+    let names: Vec<&str> = kind.disclosure_names().collect();
+    let mut digests = salt_key.digests(batch, records, &names, suite);
+    let mut leaves = Messages::default();
+    for (record, digests) in records.iter().zip(digests.chunks_mut(names.len())) {
+        leaves.push(|out| {
+            out.extend_from_slice(&merkle::LEAF);
+            Content::of(record, schema, suite, digests).write(out);
+        });
+    }
+    suite.hash_each(&leaves.slices())
+}
+
+/// [`Payload`], borrowed, with digests that are texts of any kind.
+struct Content<'a, D> {
+    v: u8,
+    id: &'a str,
+    type_code: &'a str,
+    schema: &'a str,
+    issuer: &'a str,
+    issued: Day,
+    valid_from: Day,
+    valid_until: Option<Day>,
+    sd_alg: &'a str,
+    sd: &'a [D],
+}
+
+impl<'a> Content<'a, DigestText> {
+    /// Sorts the digests.
+    fn of(record: &RecordRef<'a>, schema: &'a str, suite: Suite, digests: &'a mut [DigestText]) -> Self {
+        digests.sort_unstable();
+        Self {
+            v: VERSION,
+            id: record.identifier,
+            type_code: record.type_code,
+            schema,
+            issuer: record.issuer_code,
+            issued: record.issued,
+            valid_from: record.valid_from,
+            valid_until: record.valid_until,
+            sd_alg: suite.hash_name(),
+            sd: digests,
+        }
+    }
+
+    fn to_owned(&self) -> Payload {
+        Payload {
+            v: self.v,
+            id: self.id.to_owned(),
+            type_code: self.type_code.to_owned(),
+            schema: self.schema.to_owned(),
+            issuer: self.issuer.to_owned(),
+            issued: self.issued,
+            valid_from: self.valid_from,
+            valid_until: self.valid_until,
+            sd_alg: self.sd_alg.to_owned(),
+            sd: self.sd.iter().map(|digest| String::from_utf8_lossy(digest).into_owned()).collect(),
+        }
+    }
+}
+
+impl<D: AsRef<[u8]>> Content<'_, D> {
+    /// Appends the JCS bytes: the members in the order of their names.
+    fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(512 + 46 * self.sd.len());
+        let text = |out: &mut Vec<u8>, name: &str, value: &str| {
+            out.extend_from_slice(name.as_bytes());
+            jcs::text(out, value);
+        };
+        let day = |out: &mut Vec<u8>, name: &str, value: Day| {
+            out.extend_from_slice(name.as_bytes());
+            value.write(out);
+            out.push(b'"');
+        };
+        out.extend_from_slice(b"{\"_sd\":");
+        jcs::texts(out, self.sd);
+        text(out, ",\"_sd_alg\":", self.sd_alg);
+        text(out, ",\"id\":", self.id);
+        day(out, ",\"issued\":\"", self.issued);
+        text(out, ",\"issuer\":", self.issuer);
+        text(out, ",\"schema\":", self.schema);
+        text(out, ",\"type\":", self.type_code);
+        out.extend_from_slice(format!(",\"v\":{}", self.v).as_bytes());
+        day(out, ",\"validFrom\":\"", self.valid_from);
+        if let Some(until) = self.valid_until {
+            day(out, ",\"validUntil\":\"", until);
+        }
+        out.push(b'}');
     }
 }
 
@@ -157,11 +200,17 @@ mod tests {
     use crate::crypto::Secret;
     use crate::licence::{Catalogue, Generator, Region};
 
+    fn written(payload: &Payload) -> Vec<u8> {
+        let mut out = Vec::new();
+        payload.content().write(&mut out);
+        out
+    }
+
     #[test]
     fn payloads_of_every_type_are_written_as_the_canonicaliser_does() {
         let catalogue = Catalogue::embedded().unwrap();
         let generator = Generator::new(catalogue, 11, Region::HEBEI).unwrap();
-        let salt_key = SaltKey::new(SaltKeyId("k".into()), Secret::from_bytes([3; 32]));
+        let salt_key = SaltKey::new(SaltKeyId("k".into()), &Secret::from_bytes([3; 32]));
         let batch = BatchId::from_bytes([9; 16]);
         let mut records = std::collections::BTreeMap::<_, Vec<Record>>::new();
         for record in (0..1_000).map(|n| generator.record(n).unwrap()) {
@@ -171,16 +220,14 @@ mod tests {
         for ((code, records), suite) in records.iter().zip(Suite::ALL.into_iter().cycle()) {
             let kind = catalogue.get(code).unwrap();
             let views: Vec<RecordRef<'_>> = records.iter().map(Record::view).collect();
-            let payloads = Payload::of_each(&views, kind, catalogue.version(), &batch, &salt_key, suite);
-            let leaves = Payload::leaves(&payloads, suite);
-            assert_eq!((payloads.len(), leaves.len()), (records.len(), records.len()));
-            for ((record, payload), leaf) in records.iter().zip(&payloads).zip(leaves) {
-                let alone = Payload::of(record, kind, catalogue.version(), &batch, &salt_key, suite);
-                assert_eq!(&alone.unwrap(), payload);
-                let json = canonical(payload).unwrap();
-                assert_eq!(payload.after(&[]), json);
-                assert_eq!(leaf, merkle::leaf_hash(&|parts: &[&[u8]]| suite.hash(parts), &json));
-                assert_eq!(leaf, payload.leaf(suite).unwrap());
+            let leaves = leaves(&views, kind, catalogue.version(), &batch, &salt_key, suite);
+            assert_eq!(leaves.len(), records.len());
+            for (record, leaf) in records.iter().zip(leaves) {
+                let payload = Payload::of(record, kind, catalogue.version(), &batch, &salt_key, suite);
+                let json = canonical(&payload).unwrap();
+                assert_eq!(written(&payload), json);
+                assert_eq!(leaf, merkle::leaf_hash(&suite, &json));
+                assert_eq!(leaf, payload.leaf(suite));
 
                 // And the digests are those of the record's values, each alone.
                 let (values, salts) = (record.disclosed(), salt_key.salts(&batch, &payload.id));
@@ -216,7 +263,7 @@ mod tests {
             let valid_until = until.map(|days| valid_from.plus_days(days.into()));
             let payload =
                 Payload { v, id, type_code, schema, issuer, issued, valid_from, valid_until, sd_alg, sd };
-            prop_assert_eq!(payload.after(&[]), canonical(&payload).unwrap());
+            prop_assert_eq!(written(&payload), canonical(&payload).unwrap());
         }
     }
 }

@@ -83,10 +83,10 @@ impl SealedLicence {
             path.push(hash.ok_or(SealError::Proof("a hash of the path is not base64 of 32 bytes"))?);
         }
         merkle::root_from_path(
-            &|parts: &[&[u8]]| suite.hash(parts),
+            &suite,
             u64::from(self.proof.index),
             u64::from(size),
-            &self.payload.leaf(suite)?,
+            &self.payload.leaf(suite),
             &path,
         )
         .ok_or(SealError::Proof("index and path do not fit the size of the batch"))

@@ -121,7 +121,7 @@ impl City {
             certificates,
             signers,
             crl,
-            salt_key: SaltKey::new(SaltKeyId("golden".into()), Secret::from_bytes([7; 32])),
+            salt_key: SaltKey::new(SaltKeyId("golden".into()), &Secret::from_bytes([7; 32])),
         }
     }
 

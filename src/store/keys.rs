@@ -269,7 +269,7 @@ impl Keyring {
             let bytes = wrapping.open(&wrap_place(&store, purpose, id), &wrapped).ok()?;
             let secret = Secret::from_slice(&bytes)?;
             match purpose {
-                Purpose::Index => index = Some(Hmac::new(secret.expose(), &[])),
+                Purpose::Index => index = Some(Hmac::new(&secret)),
                 Purpose::Files => files = Some(secret),
                 Purpose::Data => {
                     let of = |label| secret.derive(label).aead().ok();
@@ -278,7 +278,7 @@ impl Keyring {
                     data.insert(id, Arc::new(DataKeys { block, journal, export, spool }));
                 }
                 Purpose::Salt => {
-                    let key = SaltKey::new(SaltKeyId(format!("salt-{id}")), secret);
+                    let key = SaltKey::new(SaltKeyId(format!("salt-{id}")), &secret);
                     salts.0.insert(key.id.clone(), key.clone());
                     current_salt = Some(key);
                 }
@@ -329,7 +329,7 @@ impl Keyring {
             message.extend_from_slice(part.as_bytes());
         }
         let mut key = [0; N];
-        key.iter_mut().zip(self.index.finish(&[&message])).for_each(|(to, from)| *to = from);
+        key.iter_mut().zip(self.index.code(&[&message])).for_each(|(to, from)| *to = from);
         key
     }
 

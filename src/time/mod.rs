@@ -148,6 +148,25 @@ impl Day {
         Timestamp::from_millis(utc_midnight.saturating_mul(1000).saturating_sub(SHANGHAI_MS))
     }
 
+    /// Appends `YYYY-MM-DD`, as it is shown; days are written by the million.
+    pub fn write(self, out: &mut Vec<u8>) {
+        match self.iso() {
+            Some(iso) => out.extend_from_slice(&iso),
+            None => out.extend_from_slice(self.to_string().as_bytes()),
+        }
+    }
+
+    /// `YYYY-MM-DD`, of a year with four digits and no sign.
+    fn iso(self) -> Option<[u8; 10]> {
+        let (year, month, day) = self.0.to_calendar_date();
+        let year = u16::try_from(year).ok().filter(|year| *year <= 9999)?;
+        let digit = |number: u16| b'0' + (number % 10) as u8;
+        let two = |number: u16| [digit(number / 10), digit(number)];
+        let ([y1, y2], [y3, y4]) = (two(year / 100), two(year));
+        let ([m1, m2], [d1, d2]) = (two(u8::from(month).into()), two(day.into()));
+        Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2])
+    }
+
     /// `YYYYMMDD`.
     pub fn compact(self) -> String {
         self.0.format(&format_description!("[year][month][day]")).unwrap_or_default()
@@ -156,9 +175,13 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.0.to_calendar_date();
-        let width = if year < 0 { 5 } else { 4 };
-        write!(f, "{year:0width$}-{:02}-{day:02}", u8::from(month))
+        match self.iso() {
+            Some(iso) => f.write_str(std::str::from_utf8(&iso).unwrap_or_default()),
+            None => {
+                let (year, month, day) = self.0.to_calendar_date();
+                write!(f, "{year:05}-{:02}-{day:02}", u8::from(month))
+            }
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Desk {
             signer: Arc::new(PrivateKey::read(&self.seal_file(issuer, "key.pem"), None).unwrap()),
             voice: Voice::Issuer,
         };
-        let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), Secret::from_bytes([7; 32]));
+        let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
         let (catalogue, random) = (Catalogue::embedded().unwrap(), SystemRandom::new());
         let records = vec![record.clone()];
         let (batch, impression) =

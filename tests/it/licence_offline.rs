@@ -340,7 +340,7 @@ fn forged(home: &Home, sealer: Option<&str>, voice: Voice) -> SealedLicence {
         signer: Arc::new(PrivateKey::read(&folder.join("key.pem"), None).unwrap()),
         voice,
     };
-    let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), Secret::from_bytes([7; 32]));
+    let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
     let random = SystemRandom::new();
     let (batch, impression) =
         SealedBatch::seal(vec![record], catalogue, &key, &salt_key, SystemClock.now(), &random).unwrap();

@@ -12,15 +12,6 @@ pub enum ValueRef<'a> {
 }
 
 impl<'a> ValueRef<'a> {
-    /// A common field of several holders: one is a text, several are a list.
-    fn of_holders(texts: impl Iterator<Item = &'a str>) -> Self {
-        let texts: Vec<&str> = texts.collect();
-        match texts.as_slice() {
-            [one] => Self::Text(one),
-            _ => Self::List(texts),
-        }
-    }
-
     pub fn to_owned(&self) -> FieldValue {
         match self {
             Self::Text(text) => FieldValue::Text((*text).to_owned()),
@@ -86,8 +77,11 @@ impl<'a> RecordRef<'a> {
     }
 
     fn common_value(&self, name: &str) -> Option<ValueRef<'a>> {
-        let holders =
-            |text: fn(&HolderRef<'a>) -> &'a str| ValueRef::of_holders(self.holders.iter().map(text));
+        // One holder is a text, several are a list.
+        let holders = |text: fn(&HolderRef<'a>) -> &'a str| match self.holders.as_slice() {
+            [one] => ValueRef::Text(text(one)),
+            several => ValueRef::List(several.iter().map(text).collect()),
+        };
         Some(match name {
             "certificateHolderName" => holders(|holder| holder.name),
             "certificateHolderCode" => holders(|holder| holder.code),

@@ -94,7 +94,7 @@ impl World {
             attest: issue("attest", Profile::SealOwner),
             seal: Vec::new(),
             attestation_seal: Vec::new(),
-            salt_key: SaltKey::new(SaltKeyId("corpus".into()), Secret::from_bytes([7; 32])),
+            salt_key: SaltKey::new(SaltKeyId("corpus".into()), &Secret::from_bytes([7; 32])),
             root,
         };
         world.seal = world.seal_with(|_| ());

@@ -1,0 +1,316 @@
+//! Hashes of many messages at once, each message in a lane of the machine's vectors.
+//!
+//! One message cannot be hashed faster than its rounds follow one another; eight or sixteen beside one
+//! another take hardly longer than one. Where the machine has no vectors of eight lanes (AVX2, AVX-512),
+//! and for a few messages left over, the `sm3` crate and ring hash one after the other.
+//!
+//! SM3 and SHA-256 are of one build, and so share all of this but their [`Rounds`].
+
+mod sha256;
+mod sm3;
+
+use std::ops::RangeInclusive;
+
+use fearless_simd::{Level, Simd, SimdBase, dispatch};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use self::sha256::Sha256Rounds;
+use self::sm3::Sm3Rounds;
+use super::Digest;
+
+const BLOCK: usize = 64;
+const LANES: RangeInclusive<usize> = 8..=MAX_LANES;
+const MAX_LANES: usize = 16;
+/// Fewer messages than this are sooner hashed one by one; without optimisation, any number is.
+const WORTH_IT: usize = if cfg!(debug_assertions) { usize::MAX } else { 4 };
+
+/// A hash over blocks of 64 bytes and a state of eight words of 32 bits, big-endian, padded with a bit,
+/// zeros and the length in 64 bits (GB/T 32905 5.2, FIPS 180-4 5.1.1).
+trait Rounds {
+    const INITIAL: [u32; 8];
+
+    fn compress<S: Simd>(state: &mut [S::u32s; 8], words: [S::u32s; 16]);
+
+    /// The hash of one message by a library that does nothing beside it.
+    fn alone(message: &[u8]) -> Digest;
+}
+
+/// Where hashing begins: after the blocks that all messages have before them.
+#[derive(Clone, Copy)]
+struct Start {
+    state: [u32; 8],
+    /// Bytes in those blocks.
+    before: u64,
+}
+
+/// SM3 (GB/T 32905) of each message, in their order.
+pub fn sm3_each(messages: &[&[u8]]) -> Vec<Digest> {
+    dispatch!(Level::new(), simd => hash_each::<Sm3Rounds, _>(simd, messages, WORTH_IT))
+}
+
+/// HMAC-SHA-256 (RFC 2104) of many messages under one key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct HmacLanes {
+    /// The states after the first block, which holds the key.
+    inner: [u32; 8],
+    outer: [u32; 8],
+}
+
+impl HmacLanes {
+    /// For a key of at most 64 bytes; longer ones would be hashed first, and nothing here has one.
+    pub fn new(key: &[u8]) -> Self {
+        let state = |pad: u8| {
+            let mut block = [pad; BLOCK];
+            block.iter_mut().zip(key).for_each(|(to, byte)| *to ^= byte);
+            dispatch!(Level::new(), simd => after_block::<Sha256Rounds, _>(simd, &block))
+        };
+        Self { inner: state(0x36), outer: state(0x5c) }
+    }
+
+    /// The code of each message, in their order; `None` if they are sooner made one by one.
+    pub fn each(&self, messages: &[&[u8]]) -> Option<Vec<Digest>> {
+        dispatch!(Level::new(), simd => self.each_in(simd, messages, WORTH_IT))
+    }
+
+    #[inline(always)]
+    fn each_in<S: Simd>(&self, simd: S, messages: &[&[u8]], worth_it: usize) -> Option<Vec<Digest>> {
+        if !LANES.contains(&S::u32s::LEN) || messages.len() < worth_it {
+            return None;
+        }
+        let inner = self.hash(simd, self.inner, messages);
+        Some(self.hash(simd, self.outer, &inner.iter().map(Digest::as_slice).collect::<Vec<_>>()))
+    }
+
+    #[inline(always)]
+    fn hash<S: Simd>(&self, simd: S, state: [u32; 8], messages: &[&[u8]]) -> Vec<Digest> {
+        let start = Start { state, before: BLOCK as u64 };
+        let mut digests = vec![[0; 32]; messages.len()];
+        for group in by_length(messages, &mut digests).chunks_mut(S::u32s::LEN.max(1)) {
+            hash_group::<Sha256Rounds, S>(simd, start, group);
+        }
+        digests
+    }
+}
+
+type Pairs<'m, 'd> = Vec<(&'m [u8], &'d mut Digest)>;
+
+/// Messages of one length end in one block, so hardly a lane runs empty.
+fn by_length<'m, 'd>(messages: &[&'m [u8]], digests: &'d mut [Digest]) -> Pairs<'m, 'd> {
+    let mut pairs: Pairs<'m, 'd> = messages.iter().copied().zip(digests).collect();
+    pairs.sort_by_key(|(message, _)| last_block(message));
+    pairs
+}
+
+#[inline(always)]
+fn hash_each<R: Rounds, S: Simd>(simd: S, messages: &[&[u8]], worth_it: usize) -> Vec<Digest> {
+    let start = Start { state: R::INITIAL, before: 0 };
+    let mut digests = vec![[0; 32]; messages.len()];
+    for group in by_length(messages, &mut digests).chunks_mut(S::u32s::LEN.max(1)) {
+        if LANES.contains(&S::u32s::LEN) && group.len() >= worth_it {
+            hash_group::<R, S>(simd, start, group);
+        } else {
+            group.iter_mut().for_each(|(message, digest)| **digest = R::alone(message));
+        }
+    }
+    digests
+}
+
+/// The state after a first block.
+#[inline(always)]
+fn after_block<R: Rounds, S: Simd>(simd: S, block: &[u8; BLOCK]) -> [u32; 8] {
+    let mut words = [S::u32s::splat(simd, 0); 16];
+    for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
+        *word = S::u32s::splat(simd, u32::from_be_bytes(*bytes));
+    }
+    let mut state = R::INITIAL.map(|word| S::u32s::splat(simd, word));
+    R::compress::<S>(&mut state, words);
+    state.map(|lanes| lanes.as_slice().first().copied().unwrap_or_default())
+}
+
+/// Hashes at most as many messages as there are lanes.
+#[inline(always)]
+fn hash_group<R: Rounds, S: Simd>(simd: S, start: Start, group: &mut [(&[u8], &mut Digest)]) {
+    let mut state = start.state.map(|word| S::u32s::splat(simd, word));
+    let last = group.iter().map(|(message, _)| last_block(message)).max().unwrap_or(0);
+    for at in 0..=last {
+        let mut words = [[0; MAX_LANES]; 16];
+        for (lane, (message, _)) in group.iter().enumerate() {
+            for (lanes, bytes) in words.iter_mut().zip(block(message, at, start.before).as_chunks().0) {
+                if let Some(word) = lanes.get_mut(lane) {
+                    *word = u32::from_be_bytes(*bytes);
+                }
+            }
+        }
+        let vector =
+            |lanes: [u32; MAX_LANES]| lanes.get(..S::u32s::LEN).map(|lanes| S::u32s::from_slice(simd, lanes));
+        let words = words.map(|lanes| vector(lanes).unwrap_or(S::u32s::splat(simd, 0)));
+        R::compress::<S>(&mut state, words);
+        for (lane, (_, digest)) in
+            group.iter_mut().enumerate().filter(|(_, (message, _))| last_block(message) == at)
+        {
+            for (bytes, lanes) in digest.as_chunks_mut().0.iter_mut().zip(&state) {
+                *bytes = lanes.as_slice().get(lane).copied().unwrap_or_default().to_be_bytes();
+            }
+        }
+    }
+}
+
+/// Number of the block that the padding ends in: a byte 0x80 and the length in 8 follow.
+#[inline(always)]
+fn last_block(message: &[u8]) -> usize {
+    (message.len() + 8) / BLOCK
+}
+
+/// Block `at` of the padded message, which has `before` bytes before it; zeros after its last.
+#[inline(always)]
+fn block(message: &[u8], at: usize, before: u64) -> [u8; BLOCK] {
+    let rest = message.get(at * BLOCK..).unwrap_or_default();
+    if let Some(whole) = rest.first_chunk() {
+        return *whole;
+    }
+    let mut block = [0; BLOCK];
+    for (to, from) in block.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let end = message.len().checked_sub(at * BLOCK);
+    if let Some(mark) = end.and_then(|end| block.get_mut(end)) {
+        *mark = 0x80;
+    }
+    if at == last_block(message)
+        && let Some(length) = block.last_chunk_mut()
+    {
+        *length = ((before + message.len() as u64) * 8).to_be_bytes();
+    }
+    block
+}
+
+#[inline(always)]
+fn rotate<S: Simd>(x: S::u32s, by: u32) -> S::u32s {
+    (x << by) | (x >> (32 - by))
+}
+
+/// Of each bit that of `y` or of `z`, as `x` says.
+#[inline(always)]
+fn choose<S: Simd>(x: S::u32s, y: S::u32s, z: S::u32s) -> S::u32s {
+    ((y ^ z) & x) ^ z
+}
+
+/// Of each bit what two of three have.
+#[inline(always)]
+fn majority<S: Simd>(x: S::u32s, y: S::u32s, z: S::u32s) -> S::u32s {
+    (x & y) | ((x | y) & z)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use ring::hmac;
+
+    use super::*;
+
+    fn one_by_one<R: Rounds>(messages: &[&[u8]]) -> Vec<Digest> {
+        messages.iter().map(|message| R::alone(message)).collect()
+    }
+
+    /// Under every kind of vector that this machine has.
+    fn in_all_lanes<R: Rounds>(messages: &[&[u8]]) -> Vec<Vec<Digest>> {
+        let mut all = vec![dispatch!(Level::new(), simd => hash_each::<R, _>(simd, messages, 1))];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let level = Level::new();
+            all.extend(level.as_avx2().map(|simd| hash_each::<R, _>(simd, messages, 1)));
+            all.extend(level.as_sse4_2().map(|simd| hash_each::<R, _>(simd, messages, 1)));
+        }
+        all
+    }
+
+    fn codes_in_all_lanes(key: &HmacLanes, messages: &[&[u8]]) -> Vec<Vec<Digest>> {
+        let mut all = vec![dispatch!(Level::new(), simd => key.each_in(simd, messages, 0))];
+        #[cfg(target_arch = "x86_64")]
+        all.extend(Level::new().as_avx2().map(|simd| key.each_in(simd, messages, 0)));
+        all.into_iter().flatten().collect()
+    }
+
+    fn codes_one_by_one(key: &[u8], messages: &[&[u8]]) -> Vec<Digest> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        messages.iter().map(|message| hmac::sign(&key, message).as_ref().try_into().unwrap()).collect()
+    }
+
+    fn every_length(bytes: &[u8]) -> Vec<&[u8]> {
+        (0..=bytes.len()).rev().map(|end| &bytes[..end]).collect()
+    }
+
+    #[test]
+    fn messages_of_every_length_hash_as_they_do_alone() {
+        let bytes: Vec<u8> = (0..300_u32).map(|n| (n * n) as u8).collect();
+        let messages = every_length(&bytes);
+        for digests in in_all_lanes::<Sm3Rounds>(&messages) {
+            assert_eq!(digests, one_by_one::<Sm3Rounds>(&messages));
+        }
+        for digests in in_all_lanes::<Sha256Rounds>(&messages) {
+            assert_eq!(digests, one_by_one::<Sha256Rounds>(&messages));
+        }
+        assert_eq!(sm3_each(&messages), one_by_one::<Sm3Rounds>(&messages));
+        assert!(sm3_each(&[]).is_empty());
+    }
+
+    #[test]
+    fn codes_of_every_length_of_message_and_key_are_those_of_ring() {
+        let bytes: Vec<u8> = (0..200_u32).map(|n| (n * n + 7) as u8).collect();
+        let messages = every_length(&bytes);
+        for length in [0, 1, 32, 63, 64] {
+            let key = &bytes[..length];
+            for codes in codes_in_all_lanes(&HmacLanes::new(key), &messages) {
+                assert_eq!(codes, codes_one_by_one(key, &messages));
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_standards_come_out_in_every_lane() {
+        // GB/T 32905-2016, annex A; FIPS 180-2, B.1 and the NIST vector of 448 bits.
+        let long = b"abcd".repeat(16);
+        in_every_lane::<Sm3Rounds>(
+            [b"abc", &long],
+            [
+                "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+                "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732",
+            ],
+        );
+        in_every_lane::<Sha256Rounds>(
+            [b"abc", b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"],
+            [
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
+            ],
+        );
+    }
+
+    fn in_every_lane<R: Rounds>(messages: [&[u8]; 2], expected: [&str; 2]) {
+        let messages: Vec<&[u8]> = messages.into_iter().cycle().take(2 * MAX_LANES).collect();
+        for digests in in_all_lanes::<R>(&messages) {
+            for pair in digests.chunks(2) {
+                assert_eq!(pair.iter().map(hex::encode).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_messages_hash_as_they_do_alone(
+            messages in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..40),
+            key in proptest::collection::vec(any::<u8>(), 0..=64),
+        ) {
+            let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+            for digests in in_all_lanes::<Sm3Rounds>(&messages) {
+                prop_assert_eq!(digests, one_by_one::<Sm3Rounds>(&messages));
+            }
+            for digests in in_all_lanes::<Sha256Rounds>(&messages) {
+                prop_assert_eq!(digests, one_by_one::<Sha256Rounds>(&messages));
+            }
+            for codes in codes_in_all_lanes(&HmacLanes::new(&key), &messages) {
+                prop_assert_eq!(codes, codes_one_by_one(&key, &messages));
+            }
+        }
+    }
+}
