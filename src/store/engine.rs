@@ -195,12 +195,10 @@ impl Engine {
         let count = u16::try_from(parts)
             .map_err(|_| StoreError::TooLarge { bytes: plain.len(), limit: PART * usize::from(u16::MAX) })?;
         let number = self.keys.current();
-        let mut value = vec![FORMAT];
-        value.extend(number.to_be_bytes());
-        value.extend(count.to_be_bytes());
-        let place = [tree.name.as_bytes(), b"\0", key, &value];
-        let sealed = self.keys.seal_under(number, Use::Block, &place, plain, &*self.random)?;
-        value.extend(sealed);
+        let front = [[FORMAT].as_slice(), &number.to_be_bytes(), &count.to_be_bytes()].concat();
+        let place = [tree.name.as_bytes(), b"\0", key, &front];
+        let mut value = front.clone();
+        self.keys.seal_onto(&mut value, number, Use::Block, &place, plain, &*self.random)?;
         Ok((0..count)
             .zip(value.chunks(PART))
             .map(|(part, bytes)| (part_key(key, part), bytes.to_vec()))
