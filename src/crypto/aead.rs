@@ -70,15 +70,34 @@ impl AeadKey {
 
     /// Encrypts; `aad` says where the ciphertext belongs and must be given again to open it.
     pub fn seal(&self, aad: &[u8], plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>, CryptoError> {
-        let nonce: [u8; NONCE_LEN] = random.bytes()?;
-        let mut sealed = Vec::with_capacity(NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
-        sealed.extend_from_slice(&nonce);
-        let mut body = plaintext.to_vec();
-        self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body)
-            .map_err(|_| CryptoError::Encryption)?;
-        sealed.append(&mut body);
+        let mut sealed = Vec::new();
+        self.seal_onto(&mut sealed, aad, plaintext, random)?;
         Ok(sealed)
+    }
+
+    /// As [`AeadKey::seal`], behind what `to` holds already; at an error that is as it was.
+    pub fn seal_onto(
+        &self,
+        to: &mut Vec<u8>,
+        aad: &[u8],
+        plaintext: &[u8],
+        random: &dyn Random,
+    ) -> Result<(), CryptoError> {
+        let nonce: [u8; NONCE_LEN] = random.bytes()?;
+        let before = to.len();
+        to.reserve(NONCE_LEN + plaintext.len() + AES_256_GCM.tag_len());
+        to.extend_from_slice(&nonce);
+        to.extend_from_slice(plaintext);
+        let body = to.get_mut(before + NONCE_LEN..).unwrap_or_default();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        match self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), body) {
+            Ok(tag) => to.extend_from_slice(tag.as_ref()),
+            Err(_) => {
+                to.truncate(before);
+                return Err(CryptoError::Encryption);
+            }
+        }
+        Ok(())
     }
 
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -124,5 +143,14 @@ mod tests {
             assert!(key.open(b"tree/1", &sealed[..at]).is_err());
         }
         assert_eq!(format!("{secret:?}"), "Secret(…)");
+    }
+
+    #[test]
+    fn a_ciphertext_behind_others_is_the_one_that_stands_alone() {
+        let key = Secret::from_bytes([5; 32]).aead().unwrap();
+        let alone = key.seal(b"aad", b"plain", &SeededRandom::new("aead")).unwrap();
+        let mut behind = b"front".to_vec();
+        key.seal_onto(&mut behind, b"aad", b"plain", &SeededRandom::new("aead")).unwrap();
+        assert_eq!(behind, [b"front".as_slice(), &alone].concat());
     }
 }

@@ -197,10 +197,8 @@ fn save(
     id: DictionaryId,
     content: &[u8],
 ) -> Result<(), StoreError> {
-    let key = keys.current();
     let mut file = vec![FORMAT];
-    file.extend(key.to_be_bytes());
-    file.extend(keys.seal_under(key, Use::Block, &[&place(id)], content, random)?);
+    keys.seal_numbered(&mut file, keys.current(), Use::Block, &[&place(id)], content, random)?;
     for dir in [&places.dir, &places.exports] {
         replace_file(disk, &path(dir, id), &file)?;
     }
@@ -220,6 +218,5 @@ fn open(content: &[u8], id: DictionaryId, keys: &Keyring) -> Result<Vec<u8>, &'s
     if reader.u8() != Some(FORMAT) {
         return Err("a dictionary format that this program does not know");
     }
-    let key = reader.array().map(u32::from_be_bytes).ok_or("it is too short")?;
-    keys.open_sealed(Use::Block, &[&place(id)], key, reader.0).map_err(|_| "it does not authenticate")
+    keys.open_numbered(Use::Block, &[&place(id)], reader.0).map_err(|_| "it does not authenticate")
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::open::Places;
-use crate::crypto::{AeadKey, Hmac, Random, Secret, hmac_sha256};
+use crate::crypto::{AeadKey, CryptoError, Hmac, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::seal::batch::SaltKeys;
 use crate::seal::{SaltKey, SaltKeyId};
@@ -290,19 +290,46 @@ impl Keyring {
         Some(Self { store, data, index, files, salts, current_salt })
     }
 
-    /// Encrypts under key `id`: as a rule [`Keyring::current`], asked once for what is written and its number.
-    pub(super) fn seal_under(
+    /// Encrypts under key `id`, behind what `to` holds: as a rule [`Keyring::current`], asked once for what is
+    /// written and its number.
+    pub(super) fn seal_onto(
         &self,
+        to: &mut Vec<u8>,
         id: KeyId,
         usage: Use,
         place: &[&[u8]],
         plain: &[u8],
         random: &dyn Random,
-    ) -> Result<Vec<u8>, StoreError> {
-        Ok(self.key(id)?.of(usage).seal(&self.place(usage, place, id), plain, random)?)
+    ) -> Result<(), StoreError> {
+        Ok(self.key(id)?.of(usage).seal_onto(to, &self.place(usage, place, id), plain, random)?)
     }
 
-    /// Opens what [`Keyring::seal_under`] made at the same place under key `id`.
+    /// As [`Keyring::seal_onto`], with the key's number before it: `key number u32 BE ‖ ciphertext`.
+    pub(super) fn seal_numbered(
+        &self,
+        to: &mut Vec<u8>,
+        id: KeyId,
+        usage: Use,
+        place: &[&[u8]],
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<(), StoreError> {
+        to.extend(id.to_be_bytes());
+        self.seal_onto(to, id, usage, place, plain, random)
+    }
+
+    /// Opens what [`Keyring::seal_numbered`] made at the same place.
+    pub(super) fn open_numbered(
+        &self,
+        usage: Use,
+        place: &[&[u8]],
+        numbered: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let (id, sealed) = numbered.split_first_chunk().ok_or(CryptoError::Decryption)?;
+        self.open_sealed(usage, place, u32::from_be_bytes(*id), sealed)
+    }
+
+    /// Opens what [`Keyring::seal_onto`] made at the same place under key `id`.
     pub(super) fn open_sealed(
         &self,
         usage: Use,
@@ -449,10 +476,18 @@ mod tests {
         let (disk, keys) = made();
         let again = Keyring::open(&disk, Path::new("s"), &master()).unwrap();
         assert_eq!(again.blind::<12>("id", &["a"]), keys.blind::<12>("id", &["a"]));
-        let sealed = keys.seal_under(1, Use::Block, &[b"x"], b"plain", &SeededRandom::new("r")).unwrap();
-        assert_eq!(again.open_sealed(Use::Block, &[b"x"], 1, &sealed).unwrap(), b"plain");
-        assert!(again.open_sealed(Use::Journal, &[b"x"], 1, &sealed).is_err());
-        assert!(again.open_sealed(Use::Block, &[b"y"], 1, &sealed).is_err());
+        let (mut sealed, random) = (Vec::new(), SeededRandom::new("r"));
+        keys.seal_numbered(&mut sealed, 1, Use::Block, &[b"x"], b"plain", &random).unwrap();
+        assert_eq!(again.open_numbered(Use::Block, &[b"x"], &sealed).unwrap(), b"plain");
+        assert_eq!(again.open_sealed(Use::Block, &[b"x"], 1, &sealed[4..]).unwrap(), b"plain");
+        assert!(again.open_numbered(Use::Journal, &[b"x"], &sealed).is_err());
+        assert!(again.open_numbered(Use::Block, &[b"y"], &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut bad = sealed.clone();
+            bad[at] ^= 1;
+            assert!(again.open_numbered(Use::Block, &[b"x"], &bad).is_err());
+            assert!(again.open_numbered(Use::Block, &[b"x"], &sealed[..at]).is_err());
+        }
         let wrong = Keyring::open(&disk, Path::new("s"), &Secret::from_bytes([4; 32]));
         assert!(matches!(wrong, Err(StoreError::WrongMasterKey(_))));
     }

@@ -156,12 +156,10 @@ impl Operation {
     /// The journal payload.
     pub(super) fn seal(&self, keys: &Keyring, random: &dyn Random) -> Result<Vec<u8>, StoreError> {
         let key = keys.current();
-        let mut front = vec![FORMAT];
-        front.extend(key.to_be_bytes());
-        front.extend(self.head.sequence.to_be_bytes());
-        let sealed = keys.seal_under(key, Use::Journal, &[&front], &self.encode(), random)?;
-        front.extend(sealed);
-        Ok(front)
+        let front = [[FORMAT].as_slice(), &key.to_be_bytes(), &self.head.sequence.to_be_bytes()].concat();
+        let mut payload = front.clone();
+        keys.seal_onto(&mut payload, key, Use::Journal, &[&front], &self.encode(), random)?;
+        Ok(payload)
     }
 
     /// The sequence number of a payload, before it is opened.

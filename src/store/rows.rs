@@ -124,9 +124,9 @@ impl<'a> RowWriter<'a> {
         let rows = std::mem::take(&mut self.rows).finish();
         self.chain = link(&self.chain, &rows);
         let mut payload = vec![FRAME_FORMAT];
-        payload.extend(self.seal.key.to_be_bytes());
         let place = place(&self.id, self.seal.frames);
-        payload.extend(self.keys.seal_under(self.seal.key, Use::Export, &[&place], &rows, self.random)?);
+        let key = self.seal.key;
+        self.keys.seal_numbered(&mut payload, key, Use::Export, &[&place], &rows, self.random)?;
         let frame = framed::frame(&payload)?;
         self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
         self.seal.bytes += frame.len() as u64;
@@ -185,9 +185,8 @@ pub(super) fn read<T: Send>(
             if reader.u8() != Some(FRAME_FORMAT) {
                 return Err(fault("a frame format that this program does not know"));
             }
-            let key = reader.array().map(u32::from_be_bytes).ok_or_else(|| fault("a frame is too short"))?;
             let plain = keys
-                .open_sealed(Use::Export, &[&place(&id, number)], key, reader.0)
+                .open_numbered(Use::Export, &[&place(&id, number)], reader.0)
                 .map_err(|_| fault("a frame does not authenticate"))?;
             let rows = split(&plain).ok_or_else(|| fault("a row does not read"))?;
             Ok((sha256(&[&plain]), rows.len() as u64, work(&rows)?))

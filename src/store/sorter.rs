@@ -109,9 +109,8 @@ impl<const N: usize> Sorter<N> {
         file.write(&framed::header(KIND)).map_err(DurableError::io("write", &path))?;
         for (number, entries) in (0u64..).zip(self.buffer.chunks(FRAME)) {
             let place = place(&name, number);
-            let key = keys.current();
-            let mut payload = key.to_be_bytes().to_vec();
-            payload.extend(keys.seal_under(key, Use::Spool, &[&place], &entries.concat(), &**random)?);
+            let (mut payload, plain) = (Vec::new(), entries.concat());
+            keys.seal_numbered(&mut payload, keys.current(), Use::Spool, &[&place], &plain, &**random)?;
             let frame = framed::frame(&payload)?;
             file.write(&frame).map_err(DurableError::io("write", &path))?;
         }
@@ -189,11 +188,9 @@ impl<const N: usize> Run<N> {
                 let path = self.scratch.dir.join(&self.name);
                 return if self.reader.torn_len() == 0 { Ok(None) } else { Err(damaged(&path)) };
             };
-            let opened = frame.payload.split_first_chunk::<4>().and_then(|(id, sealed)| {
-                let place = place(&self.name, self.number);
-                self.scratch.keys.open_sealed(Use::Spool, &[&place], u32::from_be_bytes(*id), sealed).ok()
-            });
-            let plain = opened.ok_or_else(|| damaged(&self.scratch.dir.join(&self.name)))?;
+            let place = place(&self.name, self.number);
+            let opened = self.scratch.keys.open_numbered(Use::Spool, &[&place], &frame.payload);
+            let plain = opened.map_err(|_| damaged(&self.scratch.dir.join(&self.name)))?;
             self.number += 1;
             let entries: Vec<[u8; N]> = plain.as_chunks::<N>().0.to_vec();
             self.entries = entries.into_iter();

@@ -10,50 +10,52 @@
 //! stop or a kill an import is taken up where that file says. Until it is loading the store is as it was
 //! and may serve; while it is loading, only the import may have it. Memory is bounded by settings and by
 //! what [`resolve`] and [`spool`] say, not by the input.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `recorder` | what a parsing thread makes of a record |
+//! | `spool` | records by issuer and type, on disk |
+//! | `resolve` | which of them go in |
+//! | `work`, `volumes` | sealing a piece of the spool; writing what was sealed |
+//! | `state` | how far it came |
 
+mod recorder;
 mod resolve;
 mod spool;
 mod state;
+mod volumes;
+mod work;
 
+pub use recorder::{Recorded, Recorder};
 pub use resolve::Refused;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::resolve::{PAIR, Resolved, SEEN, pair_entry, seen_entry};
-use self::spool::{ChunkAt, ChunkReader, Gathered, Partition, Spool, Spooled};
-use self::state::{OpenVolume, State};
+use self::resolve::{PAIR, Resolved, SEEN};
+use self::spool::Spool;
+use self::state::State;
+use self::volumes::Volumes;
+use self::work::{Work, units};
 use super::StoreError;
-use super::block;
 use super::codec::Writer;
 use super::dictionary;
 use super::keys::Keyring;
-use super::ledger::{Request, stays};
+use super::ledger::Request;
 use super::load::Loader;
-use super::op::{self, Head};
-use super::rows::RowWriter;
+use super::op::Head;
 use super::sled_store::Store;
 use super::sorter::{Scratch, Sorter};
-use super::traits::{LicenceReader, StatusRecord};
-use super::volume::{self, VOLUME_BYTES, Volume, batch_row};
+use super::volume::{self, Volume};
 use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError};
-use crate::licence::uscc::Uscc;
-use crate::licence::{Identifier, Record, RecordRef, TypeCode};
+use crate::licence::RecordRef;
 use crate::parallel;
+use crate::seal::BatchSeal;
 use crate::seal::batch::SealImpression;
-use crate::seal::{BatchSeal, MAX_BATCH};
-use crate::time::Timestamp;
 
-/// Chunks of a partition that are sealed as one piece of work.
-const UNIT: usize = 64;
-/// Bytes after which a volume is followed by another, a unit more or less. Tests have several.
-const FULL: u64 = if cfg!(test) { 16 << 10 } else { VOLUME_BYTES };
-/// Bytes of spooled records after which a batch is sealed though it is not full.
-const BATCH_BYTES: usize = 8 << 20;
 /// Records without which no dictionary is trained.
 const TRAIN_FROM: u64 = 5_000;
 /// Bytes of samples that a dictionary is trained on.
@@ -68,47 +70,6 @@ pub enum Phase {
     Reading,
     Sealing,
     Loading,
-}
-
-/// Records as a thread that parses hands them over.
-#[derive(Default)]
-pub struct Recorded {
-    gathered: HashMap<Partition, Gathered>,
-    seen: Vec<[u8; SEEN]>,
-    pairs: Vec<[u8; PAIR]>,
-    // Records of one type and issuer come in a row more often than not.
-    last: Option<Partition>,
-    scratch: Writer,
-}
-
-/// Makes records ready for the spool, on any thread.
-#[derive(Clone)]
-pub struct Recorder {
-    keys: Arc<Keyring>,
-}
-
-impl Recorder {
-    /// Adds a record that stood at `ordinal` of the whole input.
-    pub fn add(&self, record: &Record, ordinal: u64, to: &mut Recorded) {
-        let (issuer, type_code) = (record.issuer_code.as_str(), record.type_code.as_str());
-        let same = |last: &Partition| last.issuer == issuer && last.type_code == type_code;
-        if !to.last.as_ref().is_some_and(same) {
-            to.last = Some(Partition { issuer: issuer.to_owned(), type_code: type_code.to_owned() });
-        }
-        let Some(partition) = &to.last else { return };
-        let gathered = match to.gathered.get_mut(partition) {
-            Some(gathered) => gathered,
-            None => to.gathered.entry(partition.clone()).or_default(),
-        };
-        to.scratch.clear();
-        block::write_record(&mut to.scratch, record);
-        gathered.push(ordinal, to.scratch.written());
-        let id = op::id_key(&self.keys, &record.identifier);
-        to.seen.push(seen_entry(&id, ordinal, stays(record.state)));
-        if let Some(older) = &record.supersedes {
-            to.pairs.push(pair_entry(&op::id_key(&self.keys, older), ordinal, &id));
-        }
-    }
 }
 
 /// What has been sealed so far.
@@ -472,226 +433,4 @@ fn remove_files(store: &Store, files: Vec<String>) -> Result<(), StoreError> {
         }
     }
     Ok(store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?)
-}
-
-/// Some chunks of one partition.
-struct Unit {
-    partition: Partition,
-    chunks: Vec<ChunkAt>,
-}
-
-fn units(spool: &Spool) -> Vec<Unit> {
-    let units = spool.chunks().iter().flat_map(|(partition, chunks)| {
-        chunks.chunks(UNIT).map(|chunks| Unit { partition: partition.clone(), chunks: chunks.to_vec() })
-    });
-    units.collect()
-}
-
-/// A batch that is sealed and packed, without its number.
-struct PackedBatch {
-    packed: Vec<u8>,
-    licences: u64,
-    digest: Digest,
-    impression: SealImpression,
-    time: Timestamp,
-    /// Superseded and superseding.
-    superseded: Vec<(Identifier, Identifier)>,
-}
-
-/// What came of a unit.
-#[derive(Default)]
-struct UnitDone {
-    batches: Vec<PackedBatch>,
-    /// Ordinals.
-    duplicates: Vec<u64>,
-    already_here: u64,
-}
-
-/// What the sealing threads share.
-struct Work<'a, E> {
-    store: &'a Store,
-    reader: &'a ChunkReader,
-    resolved: &'a Resolved,
-    again: bool,
-    seal: &'a SealRecords<'a, E>,
-}
-
-impl<E: From<StoreError>> Work<'_, E> {
-    fn unit(&self, unit: &Unit) -> Result<UnitDone, E> {
-        let mut done = UnitDone::default();
-        let mut waiting = Waiting::default();
-        let damaged = || self.reader.damaged();
-        let chunks = unit.chunks.iter().map(|at| self.reader.chunk(*at)).collect::<Result<Vec<_>, _>>()?;
-        for (at, plain) in unit.chunks.iter().zip(&chunks) {
-            let (partition, records) = spool::read(plain).ok_or_else(damaged)?;
-            if partition != unit.partition || records.len() as u64 != u64::from(at.records) {
-                return Err(damaged().into());
-            }
-            for spooled in records {
-                if self.resolved.refused.contains(spooled.ordinal) {
-                    continue;
-                }
-                if self.resolved.here.contains(spooled.ordinal) {
-                    match self.again && self.is_here(&unit.partition, spooled.record)? {
-                        true => done.already_here += 1,
-                        false => done.duplicates.push(spooled.ordinal),
-                    }
-                    continue;
-                }
-                waiting.bytes += spooled.record.len();
-                waiting.records.push(spooled);
-                if waiting.records.len() >= MAX_BATCH || waiting.bytes >= BATCH_BYTES {
-                    done.batches.push(self.batch(&unit.partition, &std::mem::take(&mut waiting).records)?);
-                }
-            }
-        }
-        if !waiting.records.is_empty() {
-            done.batches.push(self.batch(&unit.partition, &waiting.records)?);
-        }
-        Ok(done)
-    }
-
-    /// Whether the store has this record with the same content.
-    fn is_here(&self, partition: &Partition, record: &[u8]) -> Result<bool, StoreError> {
-        let read = || {
-            let type_code = TypeCode::parse(&partition.type_code).ok()?;
-            block::decode_record(record, &type_code, &Uscc::parse(&partition.issuer).ok()?)
-        };
-        let record = read().ok_or_else(|| self.reader.damaged())?;
-        Ok(self.store.by_identifier(&record.identifier)?.is_some_and(|found| found.record == record))
-    }
-
-    fn batch(&self, partition: &Partition, spooled: &[Spooled<'_>]) -> Result<PackedBatch, E> {
-        let damaged = || self.reader.damaged();
-        let Partition { issuer, type_code } = partition;
-        let views = spooled
-            .iter()
-            .map(|spooled| block::view_record(spooled.record, type_code, issuer))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(damaged)?;
-        let (sealed, impression) = (self.seal)(&views)?;
-        block::check_shape(&sealed, spooled.len())?;
-        let records: Vec<&[u8]> = spooled.iter().map(|spooled| spooled.record).collect();
-        let packed = block::pack_encoded(&sealed, &records, &self.store.engine.dictionaries)?;
-        let identifier = |text: &str| Identifier::parse(text).map_err(|_| damaged());
-        let mut superseded = Vec::new();
-        for (spooled, view) in spooled.iter().zip(&views) {
-            if let Some(older) = view.supersedes
-                && self.resolved.superseding.contains(spooled.ordinal)
-            {
-                superseded.push((identifier(older)?, identifier(view.identifier)?));
-            }
-        }
-        let (digest, time) = (sealed.stamp.impression, sealed.stamp.time);
-        Ok(PackedBatch { packed, licences: spooled.len() as u64, digest, impression, time, superseded })
-    }
-}
-
-/// Records that wait for their batch to fill.
-#[derive(Default)]
-struct Waiting<'a> {
-    records: Vec<Spooled<'a>>,
-    bytes: usize,
-}
-
-/// Writes the volumes of an import.
-struct Volumes<'s> {
-    store: &'s Store,
-    writer: Option<RowWriter<'s>>,
-    first: u64,
-    licences: u64,
-    /// Digests of the seals that stand in the volumes already.
-    impressions: Vec<Digest>,
-}
-
-impl<'s> Volumes<'s> {
-    fn open(store: &'s Store, state: &State) -> Result<Self, StoreError> {
-        let mut volumes = Self { store, writer: None, first: 0, licences: 0, impressions: Vec::new() };
-        volumes.place(state)?;
-        if let Some(OpenVolume { first, licences, rows }) = &state.open_volume {
-            let path = volumes.temporary();
-            let (keys, random) = (&*store.engine.keys, &*store.engine.random);
-            volumes.writer = Some(RowWriter::reopen(&*store.disk, &path, rows.clone(), keys, random)?);
-            (volumes.first, volumes.licences) = (*first, *licences);
-        }
-        Ok(volumes)
-    }
-
-    fn temporary(&self) -> std::path::PathBuf {
-        self.store.places.exports.join("import.tmp")
-    }
-
-    fn take(&mut self, state: &mut State, batch: PackedBatch) -> Result<(), StoreError> {
-        if self.writer.is_none() {
-            let (keys, random) = (&*self.store.engine.keys, &*self.store.engine.random);
-            self.writer = Some(RowWriter::create(&*self.store.disk, &self.temporary(), keys, random)?);
-            (self.first, self.licences) = (state.before.last_batch + state.batches + 1, 0);
-        }
-        let Some(writer) = &mut self.writer else { return Err(StoreError::Closed) };
-        if !self.impressions.contains(&batch.digest) {
-            if batch.impression.digest() != batch.digest {
-                return Err(StoreError::Batch("the impression is not the one of its stamp"));
-            }
-            writer.row(&volume::impression_row(&batch.impression))?;
-            self.impressions.push(batch.digest);
-        }
-        state.batches += 1;
-        writer.row(&batch_row(state.before.last_batch + state.batches, &batch.packed))?;
-        for (older, newer) in batch.superseded {
-            state.changes += 1;
-            let status = StatusRecord {
-                state: crate::licence::State::Superseded,
-                since: batch.time,
-                reason: None,
-                by: None,
-                superseded_by: Some(newer),
-                change_number: state.before.last_change + state.changes,
-            };
-            writer.row(&volume::status_row(&older, &status))?;
-        }
-        state.licences += batch.licences;
-        self.licences += batch.licences;
-        Ok(())
-    }
-
-    fn is_full(&self) -> bool {
-        self.writer.as_ref().is_some_and(|writer| writer.bytes() >= FULL)
-    }
-
-    /// Ends the volume that is being written; [`Volumes::place`] follows once the state is saved.
-    fn close(&mut self, state: &mut State) -> Result<(), StoreError> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        let rows = writer.sync()?;
-        let volume = Volume::new(self.first, state.before.last_batch + state.batches, self.licences, rows);
-        // Its name must be there before the state names it, under one name or the other.
-        let dir = &self.store.places.exports;
-        self.store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
-        state.volumes.push(volume);
-        state.open_volume = None;
-        Ok(())
-    }
-
-    /// Gives the last volume of a saved state its name, unless it has it.
-    fn place(&self, state: &State) -> Result<(), StoreError> {
-        let Some(volume) = state.volumes.last().filter(|_| state.open_volume.is_none()) else {
-            return Ok(());
-        };
-        let (disk, dir) = (&self.store.disk, &self.store.places.exports);
-        let (temporary, path) = (self.temporary(), dir.join(volume.file()));
-        if disk.len(&path).is_ok() {
-            return Ok(());
-        }
-        disk.rename(&temporary, &path).map_err(DurableError::io("rename", &temporary))?;
-        Ok(disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?)
-    }
-
-    fn save(&mut self, state: &mut State) -> Result<(), StoreError> {
-        if let Some(writer) = &mut self.writer {
-            let rows = writer.sync()?;
-            let dir = &self.store.places.exports;
-            self.store.disk.sync_dir(dir).map_err(DurableError::io("sync", dir))?;
-            state.open_volume = Some(OpenVolume { first: self.first, licences: self.licences, rows });
-        }
-        Ok(())
-    }
 }

@@ -139,15 +139,9 @@ impl Spool {
         let mut packed = Writer::default();
         packed.number(plain.len() as u64).raw(&frame);
         let Scratch { keys, random, .. } = &self.scratch;
-        let key = keys.current();
-        let mut payload = key.to_be_bytes().to_vec();
-        payload.extend(keys.seal_under(
-            key,
-            Use::Spool,
-            &[&place(self.length)],
-            &packed.finish(),
-            &**random,
-        )?);
+        let (mut payload, place) = (Vec::new(), place(self.length));
+        let (key, packed) = (keys.current(), packed.finish());
+        keys.seal_numbered(&mut payload, key, Use::Spool, &[&place], &packed, &**random)?;
         let frame = framed::frame(&payload)?;
         self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
         let length = u32::try_from(payload.len()).map_err(|_| too_large())?;
@@ -221,8 +215,7 @@ pub(super) fn read(plain: &[u8]) -> Option<(Partition, Vec<Spooled<'_>>)> {
 }
 
 fn open(keys: &Keyring, offset: u64, payload: &[u8]) -> Option<Vec<u8>> {
-    let (id, sealed) = payload.split_first_chunk::<4>()?;
-    let packed = keys.open_sealed(Use::Spool, &[&place(offset)], u32::from_be_bytes(*id), sealed).ok()?;
+    let packed = keys.open_numbered(Use::Spool, &[&place(offset)], payload).ok()?;
     let mut reader = Reader(&packed);
     let length = usize::try_from(reader.number()?).ok()?;
     // Authenticated, so the length is one that was written here.
