@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use licence_node::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite};
 use licence_node::licence::{Catalogue, Generator, Record, Region};
-use licence_node::seal::batch::Voice;
+use licence_node::seal::batch::{SealImpression, Voice};
 use licence_node::seal::{MAX_BATCH, Payload, SaltKey, SaltKeyId, SealedBatch, SealingKey, disclosure};
 use licence_node::time::Timestamp;
 
@@ -39,12 +39,11 @@ fn main() -> Result<(), Failure> {
     let suite = Suite::Sm2Sm3;
     let random = SeededRandom::new("hot path");
     let signer: Arc<dyn Signer> = Arc::new(PrivateKey::from_pkcs8(&PrivateKey::generate(suite, &random)?)?);
-    let key = SealingKey {
+    let impression = SealImpression {
         seal: vec![0x30; SEAL_BYTES].into(),
         certificate: vec![0x30; CERTIFICATE_BYTES].into(),
-        signer: Arc::clone(&signer),
-        voice: Voice::Issuer,
     };
+    let key = SealingKey::new(impression, Arc::clone(&signer), Voice::Issuer)?;
     let salt_key = SaltKey::new(SaltKeyId("bench".into()), &Secret::from_bytes([7; 32]));
     let now = Timestamp::from_secs(1_795_000_000);
     let hashed = hashed(&batches, catalogue, &salt_key, suite)?;
@@ -149,7 +148,7 @@ fn hashed(
         for (name, value) in record.disclosed() {
             texts.push(disclosure::encode(&salts.salt(&name), &name, &(&value).into()).into_bytes());
         }
-        let payload = Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite)?;
+        let payload = Payload::of(record, kind, catalogue.version(), &batch, salt_key, suite);
         texts.push(serde_json::to_vec(&payload)?);
     }
     Ok(texts)

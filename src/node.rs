@@ -32,7 +32,7 @@ use crate::peer::{ClientIdentity, PeerSettings, Peers};
 use crate::pki::{Anchors, Certificate, Crl};
 use crate::rules::{Grant, Registration};
 use crate::seal::SealingKey;
-use crate::seal::batch::Voice;
+use crate::seal::batch::{SealImpression, Voice};
 use crate::seal::trust::Trust;
 use crate::store::{OpenStore, Store, StoreAdmin, StoreError, StoreSettings, resident_bytes};
 use crate::time::Clock;
@@ -492,20 +492,19 @@ fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
         }
         let seal = path.join("seal.esl");
         let seal = std::fs::read(&seal).map_err(|why| at(&seal, why))?;
-        let key = |voice| SealingKey {
-            seal: seal.as_slice().into(),
-            certificate: certificate.der().into(),
-            signer: Arc::clone(&signer),
-            voice,
+        let key = |voice| {
+            let impression =
+                SealImpression { seal: seal.as_slice().into(), certificate: certificate.der().into() };
+            SealingKey::new(impression, Arc::clone(&signer), voice).map_err(|why| at(&path, why))
         };
         match name.as_str() {
-            "attestation" => keys.attestation = Some(key(Voice::Attestation)),
+            "attestation" => keys.attestation = Some(key(Voice::Attestation)?),
             "node" => {
                 let own = NodeSeal::new(seal, certificate.der().to_vec(), signer);
                 keys.node = Some(own.map_err(|why| at(&path, why))?);
             }
             _ => {
-                keys.by_issuer.insert(name, key(Voice::Issuer));
+                keys.by_issuer.insert(name, key(Voice::Issuer)?);
             }
         }
     }

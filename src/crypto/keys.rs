@@ -11,6 +11,7 @@ use ring::signature::{
 use sm2::dsa::{SigningKey as Sm2SigningKey, VerifyingKey as Sm2VerifyingKey};
 use sm2::elliptic_curve::zeroize::Zeroizing;
 use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use sm3::{Digest as _, Sm3};
 
 use super::{
     CryptoError, Digest, Random, SM2_USER_ID, SecretSource, Suite, pem_decode, pem_encode, read_key_pem,
@@ -160,14 +161,23 @@ impl PublicKey {
     pub fn digest_to_sign(&self, message: &[u8]) -> Digest {
         match self.suite {
             Suite::P256Sha256 => self.suite.hash(&[message]),
-            Suite::Sm2Sm3 => {
-                let id = SM2_USER_ID.as_bytes();
-                let bits = u16::try_from(id.len() * 8).unwrap_or_default().to_be_bytes();
-                let (_, coordinates) = self.point.split_at(1);
-                let za = self.suite.hash(&[&bits, id, &SM2_PARAMETERS, coordinates]);
-                self.suite.hash(&[&za, message])
-            }
+            Suite::Sm2Sm3 => self.suite.hash(&[&self.za(), message]),
         }
+    }
+
+    /// ZA of GB/T 32918.2 5.5, which comes before every message.
+    fn za(&self) -> Digest {
+        let id = SM2_USER_ID.as_bytes();
+        let bits = u16::try_from(id.len() * 8).unwrap_or_default().to_be_bytes();
+        let (_, coordinates) = self.point.split_at(1);
+        Suite::Sm2Sm3.hash(&[&bits, id, &SM2_PARAMETERS, coordinates])
+    }
+
+    /// What many messages that this key signs begin with.
+    pub fn beginning(&self, bytes: &[u8]) -> Beginning {
+        let hashed =
+            (self.suite == Suite::Sm2Sm3).then(|| Sm3::new().chain_update(self.za()).chain_update(bytes));
+        Beginning { bytes: bytes.to_vec(), hashed }
     }
 
     /// Verifies over `message`; SM2 hashes ZA with [`SM2_USER_ID`] before it (GB/T 32918.2).
@@ -194,11 +204,30 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// What many messages under one key begin with, hashed once where the hash can be taken up again.
+#[derive(Clone)]
+pub struct Beginning {
+    bytes: Vec<u8>,
+    /// SM3 that has taken up ZA of the key and the bytes.
+    hashed: Option<Sm3>,
+}
+
+impl Beginning {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Whatever can sign with one key: a file's key, or a cryptographic machine that never shows it.
 pub trait Signer: Send + Sync {
     fn public_key(&self) -> &PublicKey;
 
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError>;
+
+    /// Signs `beginning`, which is one of this key ([`PublicKey::beginning`]), with `rest` after it.
+    fn sign_after(&self, beginning: &Beginning, rest: &[u8]) -> Result<Signature, CryptoError> {
+        self.sign(&[beginning.bytes(), rest].concat())
+    }
 
     fn suite(&self) -> Suite {
         self.public_key().suite()
@@ -289,6 +318,19 @@ impl Signer for PrivateKey {
             }
         }
     }
+
+    fn sign_after(&self, beginning: &Beginning, rest: &[u8]) -> Result<Signature, CryptoError> {
+        match (&self.inner, &beginning.hashed) {
+            (Inner::Sm2(key), Some(hashed)) => {
+                use sm2::dsa::signature::hazmat::PrehashSigner;
+                let digest = hashed.clone().chain_update(rest).finalize();
+                let signature: sm2::dsa::Signature =
+                    key.sign_prehash(&digest).map_err(|_| CryptoError::Signing)?;
+                Ok(Signature(signature.to_bytes().into()))
+            }
+            _ => self.sign(&[beginning.bytes(), rest].concat()),
+        }
+    }
 }
 
 impl fmt::Debug for PrivateKey {
@@ -335,6 +377,21 @@ mod tests {
             }
             assert_eq!(Signature::from_der(&signature.to_der()), Ok(signature));
             assert_eq!(Signature::from_der_or_raw(signature.raw()), Ok(signature));
+        }
+    }
+
+    #[test]
+    fn a_message_signed_after_its_beginning_is_signed_as_a_whole() {
+        for suite in Suite::ALL {
+            let one = key(suite);
+            let beginning = one.public_key().beginning(b"a seal, ");
+            for rest in [b"".as_slice(), b"a time", &[7; 200]] {
+                let whole = [b"a seal, ", rest].concat();
+                let signature = one.sign_after(&beginning, rest).unwrap();
+                one.public_key().verify(&whole, &signature).unwrap();
+                // SM2 is deterministic here (RFC 6979), so the two are one.
+                assert!(suite != Suite::Sm2Sm3 || signature == one.sign(&whole).unwrap());
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub use ed25519::{Ed25519Public, Ed25519Signer};
 pub use jws::{Jws, JwsHeader};
 pub use key_file::{encrypt_key_pem, read_key_pem};
 pub use key_source::{KeySource, open_signer};
-pub use keys::{KeyFile, PrivateKey, PublicKey, Signature, Signer};
+pub use keys::{Beginning, KeyFile, PrivateKey, PublicKey, Signature, Signer};
 pub use master_key::MasterKeySource;
 pub use pem::{pem_decode, pem_decode_all, pem_encode};
 pub use pkcs11::TokenSigner;

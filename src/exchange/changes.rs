@@ -7,7 +7,6 @@ use super::problem::{Fault, Problem, national};
 use super::record::Draft;
 use super::wire::{ChangeAnswer, IssueRequest, StatusRequest};
 use super::{Answer, Exchange, Incoming, failed, import, licences, parse, reconcile};
-use crate::crypto::sha256;
 use crate::licence::{Identifier, Record, RecordError, RecordRef, Rule, State};
 use crate::seal::batch::SealImpression;
 use crate::seal::{BatchSeal, SealedBatch, SealingKey};
@@ -165,11 +164,10 @@ pub fn seal(exchange: &Exchange, records: &[RecordRef<'_>]) -> Result<(BatchSeal
         Problem::conflict("seal.none", "neither this authority's seal nor an attestation seal is here")
     })?;
     let now = exchange.clock.now();
-    let certificate = sha256(&[&key.certificate]);
     exchange
         .held()
         .trust
-        .bind(key.voice, issuer, type_code, &certificate, now)
+        .bind(key.voice(), issuer, type_code, key.certificate_digest(), now)
         .map_err(|why| Problem::conflict("issuerBinding", why.to_string()))?;
     let salt_key = exchange.issuer.current_salt_key();
     BatchSeal::over(records, exchange.catalogue, key, &salt_key, now, exchange.random.as_ref())

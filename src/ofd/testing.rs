@@ -7,7 +7,7 @@ use crate::crypto::{PrivateKey, Secret, SeededRandom, Suite};
 use crate::licence::{Catalogue, Generator, LicenceType, Record, Region};
 use crate::pki::Certificate;
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
-use crate::seal::batch::Voice;
+use crate::seal::batch::{SealImpression, Voice};
 use crate::seal::ses::{CertList, SealKind, SealSpec, create, draw};
 use crate::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
 use crate::time::Timestamp;
@@ -84,12 +84,9 @@ impl Office {
 
     /// `record` sealed, with the fields for which `show` says yes.
     pub fn sealed(&self, record: &Record, show: &dyn Fn(&str) -> bool) -> SealedLicence {
-        let key = SealingKey {
-            seal: self.seal.as_slice().into(),
-            certificate: self.certificate.der().into(),
-            signer: self.key.clone(),
-            voice: Voice::Issuer,
-        };
+        let impression =
+            SealImpression { seal: self.seal.as_slice().into(), certificate: self.certificate.der().into() };
+        let key = SealingKey::new(impression, self.key.clone(), Voice::Issuer).unwrap();
         let random = SeededRandom::new("batch");
         let records = vec![record.clone()];
         let (batch, impression) =

@@ -12,7 +12,7 @@ use super::manifest::{ATTEST_V1, BATCH_V1};
 use super::payload;
 use super::sealed_licence::Proof;
 use super::{BatchId, Manifest, Payload, SealError, SealedLicence, ses};
-use crate::crypto::{Digest, Random, Signature, Signer, sha256};
+use crate::crypto::{Beginning, CryptoError, Digest, Random, Signature, Signer, Suite, sha256};
 use crate::licence::{Catalogue, LicenceType, Record, RecordRef};
 use crate::merkle;
 use crate::time::Timestamp;
@@ -42,27 +42,72 @@ impl Voice {
     }
 }
 
+/// Any second that is written otherwise than the first of 1970 from its first digit on.
+const ANOTHER_TIME: i64 = 1_795_000_000;
+
 /// A seal together with the key that may use it.
 #[derive(Clone)]
 pub struct SealingKey {
-    /// DER of the `SESeal`.
-    pub seal: Arc<[u8]>,
-    /// DER of the signer's certificate, one of the seal's list.
-    pub certificate: Arc<[u8]>,
-    pub signer: Arc<dyn Signer>,
-    pub voice: Voice,
+    impression: SealImpression,
+    /// What does not change from stamp to stamp, and is most of each.
+    digest: Digest,
+    certificate_digest: Digest,
+    beginning: Beginning,
+    signer: Arc<dyn Signer>,
+    voice: Voice,
+}
+
+impl SealingKey {
+    /// `impression` with the key of its certificate.
+    pub fn new(impression: SealImpression, signer: Arc<dyn Signer>, voice: Voice) -> Result<Self, SealError> {
+        // Times and hashes are of one length, so two stamps have all in common up to the time.
+        let stamp = |time| ses::to_sign(&impression.seal, time, &Digest::default(), voice.property());
+        let (one, other) = (stamp(Timestamp::from_secs(0))?, stamp(Timestamp::from_secs(ANOTHER_TIME))?);
+        let common = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+        let beginning = signer.public_key().beginning(one.get(..common).unwrap_or_default());
+        let (digest, certificate_digest) = (impression.digest(), sha256(&[&impression.certificate]));
+        Ok(Self { impression, digest, certificate_digest, beginning, signer, voice })
+    }
+
+    /// The same key, for stamps of another kind.
+    #[cfg(test)]
+    pub fn speaking_as(self, voice: Voice) -> Self {
+        Self::new(self.impression, self.signer, voice).unwrap()
+    }
+
+    /// SHA-256 of the signer's certificate.
+    pub const fn certificate_digest(&self) -> &Digest {
+        &self.certificate_digest
+    }
+
+    pub const fn voice(&self) -> Voice {
+        self.voice
+    }
+
+    pub fn suite(&self) -> Suite {
+        self.signer.suite()
+    }
+
+    fn sign(&self, to_sign: &[u8]) -> Result<Signature, CryptoError> {
+        match to_sign.strip_prefix(self.beginning.bytes()) {
+            Some(rest) => self.signer.sign_after(&self.beginning, rest),
+            None => self.signer.sign(to_sign),
+        }
+    }
 }
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealingKey({:?}, seal {})", self.voice, hex::encode(sha256(&[&self.seal])))
+        write!(f, "SealingKey({:?}, seal {})", self.voice, hex::encode(sha256(&[&self.impression.seal])))
     }
 }
 
 /// A seal and a signer's certificate, as a stamp refers to them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealImpression {
+    /// DER of the `SESeal`.
     pub seal: Arc<[u8]>,
+    /// DER of the signer's certificate, one of the seal's list.
     pub certificate: Arc<[u8]>,
 }
 
@@ -126,7 +171,7 @@ impl BatchSeal {
             return Err(SealError::Batch("it has more"));
         }
         let kind = licence_type(catalogue, first.type_code)?;
-        let suite = key.signer.suite();
+        let suite = key.suite();
         let batch = BatchId::generate(random)?;
         let alike = |record: &RecordRef<'_>| {
             record.type_code == first.type_code && record.issuer_code == first.issuer_code
@@ -144,13 +189,12 @@ impl BatchSeal {
             root: merkle::root(&suite, &leaves),
         };
         let time = Timestamp::from_secs(now.secs());
-        let to_sign = ses::to_sign(&key.seal, time, &manifest.data_hash(), key.voice.property())?;
-        let signature = key.signer.sign(&to_sign)?;
-        let impression =
-            SealImpression { seal: Arc::clone(&key.seal), certificate: Arc::clone(&key.certificate) };
-        let stamp = StampParts { impression: impression.digest(), time, voice: key.voice, signature };
+        let seal = &key.impression.seal;
+        let to_sign = ses::to_sign(seal, time, &manifest.data_hash(), key.voice.property())?;
+        let signature = key.sign(&to_sign)?;
+        let stamp = StampParts { impression: key.digest, time, voice: key.voice, signature };
         let (salt_key, schema) = (salt_key.id.clone(), catalogue.version().to_owned());
-        Ok((Self { manifest, stamp, salt_key, schema, leaves }, impression))
+        Ok((Self { manifest, stamp, salt_key, schema, leaves }, key.impression.clone()))
     }
 
     /// The leaves that these records give under this seal; those of [`Self::leaves`] if they are the ones

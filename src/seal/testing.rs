@@ -247,12 +247,9 @@ impl City {
             Voice::Issuer => (&self.seal, "owner"),
             Voice::Attestation => (&self.attestation_seal, "attest"),
         };
-        SealingKey {
-            seal: seal.as_slice().into(),
-            certificate: self.certificate(role).der().into(),
-            signer: self.signer(role),
-            voice,
-        }
+        let certificate = self.certificate(role).der().into();
+        let impression = SealImpression { seal: seal.as_slice().into(), certificate };
+        SealingKey::new(impression, self.signer(role), voice).unwrap()
     }
 
     pub fn batch(&self, voice: Voice, count: usize, random: &dyn Random) -> Batch<'_> {

@@ -13,8 +13,8 @@
 
 use super::codec::{Reader, Writer};
 use super::dictionary::Dictionaries;
-use super::keys::Keyring;
-use super::op::{Entry, KIND_KEY};
+use super::keys::{Blinding, Keyring, first};
+use super::op::{self, Entry};
 use super::{BatchNumber, StoreError, StoredBatch};
 use crate::crypto::{Digest, Signature, Suite};
 use crate::licence::uscc::Uscc;
@@ -81,10 +81,19 @@ pub(super) fn outline(
         let mut reader = Reader(&plain);
         let front = read_seal(&mut reader)?;
         let type_code = front.manifest.type_code.as_str();
-        let kind = keys.blind("type", &[type_code]);
-        let entries = (0..reader.count()?)
-            .map(|_| outline_record(reader.bytes()?, type_code, &kind, keys))
+        let kind = keys.blind(op::KIND, &[type_code]);
+        let mut blinding = Blinding::default();
+        let holders = (0..reader.count()?)
+            .map(|_| outline_record(reader.bytes()?, type_code, &mut blinding))
             .collect::<Option<Vec<_>>>()?;
+        let mut keys = keys.blind_each(&blinding);
+        let mut entry = |holders: &usize| {
+            let (id, number) = (first(&keys.next()?), first(&keys.next()?));
+            let holders =
+                keys.by_ref().take(*holders).map(|key| Entry::holder(&first(&key), &kind)).collect();
+            Some(Entry { id, holders, number })
+        };
+        let entries = holders.iter().map(&mut entry).collect::<Option<_>>()?;
         reader.is_empty().then_some(Outline { manifest: front.manifest, entries })
     };
     read().ok_or_else(|| damaged(number, "it decompresses but does not read"))
@@ -101,16 +110,17 @@ pub(super) fn manifest(
     front.map(|front| front.manifest).ok_or_else(|| damaged(number, "it decompresses but does not read"))
 }
 
-fn outline_record(record: &[u8], type_code: &str, kind: &[u8; KIND_KEY], keys: &Keyring) -> Option<Entry> {
+/// Gathers what a record is found by: identifier, number, and each of its holders, whose number it returns.
+fn outline_record(record: &[u8], type_code: &str, blinding: &mut Blinding) -> Option<usize> {
     let mut reader = Reader(record);
-    let id = keys.blind("id", &[reader.text()?]);
-    let number = keys.blind("number", &[type_code, reader.text()?]);
-    let holder = |reader: &mut Reader<'_>| {
+    blinding.push(op::ID, &[reader.text()?]);
+    blinding.push(op::NUMBER, &[type_code, reader.text()?]);
+    let holders = reader.count()?;
+    for _ in 0..holders {
         let (_name, code, code_type) = (reader.text()?, reader.text()?, reader.text()?);
-        Some(Entry::holder(&keys.blind("holder", &[code_type, code]), kind))
-    };
-    let holders = (0..reader.count()?).map(|_| holder(&mut reader)).collect::<Option<_>>()?;
-    Some(Entry { id, holders, number })
+        blinding.push(op::HOLDER, &[code_type, code]);
+    }
+    Some(holders)
 }
 
 fn damaged(number: BatchNumber, why: &'static str) -> StoreError {

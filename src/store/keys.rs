@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::open::Places;
-use crate::crypto::{AeadKey, CryptoError, Hmac, Random, Secret, hmac_sha256};
+use crate::crypto::{AeadKey, CryptoError, Digest, Hmac, Messages, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::seal::batch::SaltKeys;
 use crate::seal::{SaltKey, SaltKeyId};
@@ -349,15 +349,13 @@ impl Keyring {
     pub(super) fn blind<const N: usize>(&self, label: &str, parts: &[&str]) -> [u8; N] {
         // In one piece, since short pieces cost more to hash than to gather.
         let mut message = Vec::with_capacity(128);
-        message.extend_from_slice(label.as_bytes());
-        message.push(0);
-        for part in parts {
-            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            message.extend_from_slice(part.as_bytes());
-        }
-        let mut key = [0; N];
-        key.iter_mut().zip(self.index.code(&[&message])).for_each(|(to, from)| *to = from);
-        key
+        write_blinded(&mut message, label, parts);
+        first(&self.index.code(&[&message]))
+    }
+
+    /// The blind keys of what was gathered, in its order.
+    pub(super) fn blind_each(&self, gathered: &Blinding) -> impl Iterator<Item = [u8; 32]> {
+        self.index.code_each(&gathered.0.slices()).into_iter()
     }
 
     pub(super) const fn salts(&self) -> &SaltKeys {
@@ -411,6 +409,33 @@ impl Keyring {
         };
         [usage, &self.store, &id.to_be_bytes(), &place.concat()].concat()
     }
+}
+
+/// What is to be blinded together: of many, several times sooner than one by one.
+#[derive(Default)]
+pub(super) struct Blinding(Messages);
+
+impl Blinding {
+    /// Adds what [`Keyring::blind`] would be given.
+    pub(super) fn push(&mut self, label: &str, parts: &[&str]) {
+        self.0.push(|out| write_blinded(out, label, parts));
+    }
+}
+
+fn write_blinded(out: &mut Vec<u8>, label: &str, parts: &[&str]) {
+    out.extend_from_slice(label.as_bytes());
+    out.push(0);
+    for part in parts {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// A blind key at the length that is kept of it.
+pub(super) fn first<const N: usize>(code: &Digest) -> [u8; N] {
+    let mut key = [0; N];
+    key.iter_mut().zip(code).for_each(|(to, from)| *to = *from);
+    key
 }
 
 fn wrapping_key(master: &Secret) -> Result<AeadKey, StoreError> {
@@ -510,6 +535,11 @@ mod tests {
         let (_, keys) = made();
         assert_ne!(keys.blind::<12>("number", &["a", "bc"]), keys.blind::<12>("number", &["ab", "c"]));
         assert_ne!(keys.blind::<12>("number", &["a"]), keys.blind::<12>("holder", &["a"]));
+        let mut together = Blinding::default();
+        let parts = [["a", "b"], ["", "c"], ["津", ""]].repeat(3);
+        parts.iter().for_each(|parts| together.push("number", parts));
+        let alone: Vec<[u8; 32]> = parts.iter().map(|parts| keys.blind("number", parts)).collect();
+        assert_eq!(keys.blind_each(&together).collect::<Vec<_>>(), alone);
         let longer: [u8; 16] = keys.blind("id", &["a"]);
         assert!(longer.starts_with(&keys.blind::<12>("id", &["a"])));
     }

@@ -79,7 +79,9 @@ mod watch;
 pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Restore, Restored};
 pub use compact::CompactReport;
 pub use growth::StoreWarning;
-pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
+pub use intake::{
+    Committed, Intake, Phase, Recorded, Recorder, Recording, Refused, SealRecords, SealWatcher, Sealed,
+};
 pub use memory::{MemoryLevel, MemoryWatch, peak_resident_bytes, resident_bytes};
 pub use open::OpenStore;
 

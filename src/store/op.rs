@@ -59,6 +59,11 @@ pub(super) const ID_KEY: usize = 12;
 /// Bytes of a blind type, which only narrows a holder's licences down.
 pub(super) const KIND_KEY: usize = 4;
 pub(super) const HOLDER_KEY: usize = ID_KEY + KIND_KEY;
+/// What is blinded: an identifier; type and number; code type and code of a holder; a type.
+pub(super) const ID: &str = "id";
+pub(super) const NUMBER: &str = "number";
+pub(super) const HOLDER: &str = "holder";
+pub(super) const KIND: &str = "type";
 pub(super) type IdKey = [u8; ID_KEY];
 pub(super) type HolderKey = [u8; HOLDER_KEY];
 
@@ -75,9 +80,9 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn of(record: &Record, keys: &Keyring) -> Self {
         let kind = record.type_code.as_str();
-        let blind_kind = keys.blind("type", &[kind]);
+        let blind_kind = keys.blind(KIND, &[kind]);
         let holder = |holder: &crate::licence::Holder| {
-            Self::holder(&keys.blind("holder", &[holder.code_type().code(), holder.code()]), &blind_kind)
+            Self::holder(&keys.blind(HOLDER, &[holder.code_type().code(), holder.code()]), &blind_kind)
         };
         Self {
             id: id_key(keys, &record.identifier),
@@ -95,18 +100,18 @@ impl Entry {
 }
 
 pub(super) fn id_key(keys: &Keyring, identifier: &Identifier) -> IdKey {
-    keys.blind("id", &[identifier.as_str()])
+    keys.blind(ID, &[identifier.as_str()])
 }
 
 pub(super) fn number_key(keys: &Keyring, type_code: &str, number: &str) -> IdKey {
-    keys.blind("number", &[type_code, number])
+    keys.blind(NUMBER, &[type_code, number])
 }
 
 /// The blind holder, and the blind type if one is given: a prefix finds all types.
 pub(super) fn holder_key(keys: &Keyring, code_type: &str, code: &str, type_code: Option<&str>) -> Vec<u8> {
-    let mut key = keys.blind::<ID_KEY>("holder", &[code_type, code]).to_vec();
+    let mut key = keys.blind::<ID_KEY>(HOLDER, &[code_type, code]).to_vec();
     if let Some(type_code) = type_code {
-        key.extend(keys.blind::<KIND_KEY>("type", &[type_code]));
+        key.extend(keys.blind::<KIND_KEY>(KIND, &[type_code]));
     }
     key
 }

@@ -12,7 +12,7 @@ use licence_node::cli::setup::City;
 use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
 use licence_node::licence::{Catalogue, FieldValue, Record, Region};
 use licence_node::pki::Certificate;
-use licence_node::seal::batch::Voice;
+use licence_node::seal::batch::{SealImpression, Voice};
 use licence_node::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
 use licence_node::time::{Clock, SystemClock};
 
@@ -63,12 +63,12 @@ impl Desk {
     fn cut(&self, record: &Record, show: &dyn Fn(&str) -> bool) -> SealedLicence {
         let issuer = record.issuer_code.as_str();
         let certificate = std::fs::read(self.seal_file(issuer, "certificate.pem")).unwrap();
-        let key = SealingKey {
+        let impression = SealImpression {
             seal: std::fs::read(self.seal_file(issuer, "seal.esl")).unwrap().into(),
             certificate: Certificate::from_pem_all(&certificate).unwrap().remove(0).der().into(),
-            signer: Arc::new(PrivateKey::read(&self.seal_file(issuer, "key.pem"), None).unwrap()),
-            voice: Voice::Issuer,
         };
+        let signer = PrivateKey::read(&self.seal_file(issuer, "key.pem"), None).unwrap();
+        let key = SealingKey::new(impression, Arc::new(signer), Voice::Issuer).unwrap();
         let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
         let (catalogue, random) = (Catalogue::embedded().unwrap(), SystemRandom::new());
         let records = vec![record.clone()];

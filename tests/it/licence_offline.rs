@@ -11,7 +11,7 @@ use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
 use licence_node::exchange::import::{Format, Importer, Options};
 use licence_node::licence::{Catalogue, Record, Region, State};
 use licence_node::pki::Certificate;
-use licence_node::seal::batch::Voice;
+use licence_node::seal::batch::{SealImpression, Voice};
 use licence_node::seal::check::{Indication, Outcome};
 use licence_node::seal::report::Report;
 use licence_node::seal::trust::Trust;
@@ -334,12 +334,9 @@ fn forged(home: &Home, sealer: Option<&str>, voice: Voice) -> SealedLicence {
     let folder = home.seals.join(sealer.unwrap_or(record.issuer_code.as_str()));
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     let certificate = Certificate::from_pem_all(&read("certificate.pem")).unwrap().remove(0);
-    let key = SealingKey {
-        seal: read("seal.esl").into(),
-        certificate: certificate.der().into(),
-        signer: Arc::new(PrivateKey::read(&folder.join("key.pem"), None).unwrap()),
-        voice,
-    };
+    let impression = SealImpression { seal: read("seal.esl").into(), certificate: certificate.der().into() };
+    let signer = PrivateKey::read(&folder.join("key.pem"), None).unwrap();
+    let key = SealingKey::new(impression, Arc::new(signer), voice).unwrap();
     let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
     let random = SystemRandom::new();
     let (batch, impression) =

@@ -7,7 +7,7 @@ use super::Format;
 use super::refusals::Refusal;
 use crate::exchange::problem::Problem;
 use crate::licence::{Catalogue, Record, RecordError};
-use crate::store::{Recorded, Recorder};
+use crate::store::{Recorded, Recorder, Recording};
 
 /// Longest line, in bytes: a record with its pictures.
 const MAX_LINE: usize = 4 << 20;
@@ -174,8 +174,8 @@ pub(super) fn parse(
     catalogue: &Catalogue,
     recorder: &Recorder,
 ) -> Parsed {
-    let mut parser =
-        Parser { name, base, skip, recorder, parsed: Parsed { last: chunk.last, ..Parsed::default() } };
+    let parsed = Parsed { last: chunk.last, ..Parsed::default() };
+    let mut parser = Parser { name, base, skip, recording: recorder.begin(), parsed };
     match chunk.content {
         Content::TooLong => parser.refuse(chunk.first, "line.tooLong", "a line is at most 4 MiB"),
         Content::Lines(text) => {
@@ -210,14 +210,14 @@ pub(super) fn parse(
             }
         }
     }
-    parser.parsed
+    Parsed { recorded: parser.recording.finish(), ..parser.parsed }
 }
 
 struct Parser<'a> {
     name: &'a str,
     base: u64,
     skip: u64,
-    recorder: &'a Recorder,
+    recording: Recording<'a>,
     parsed: Parsed,
 }
 
@@ -227,7 +227,7 @@ impl Parser<'_> {
         match record {
             Ok(record) => {
                 self.parsed.records += 1;
-                self.recorder.add(&record, self.base + number, &mut self.parsed.recorded);
+                self.recording.add(&record, self.base + number);
             }
             Err(errors) => {
                 self.parsed.refused += 1;

@@ -4,7 +4,7 @@ use super::*;
 
 /// A licence of Tianjin's authority under `key` of whoever it is.
 fn sealed_by(key: &crate::seal::SealingKey) -> SealedLicence {
-    let city = City::shared(key.signer.suite());
+    let city = City::shared(key.suite());
     let random = SeededRandom::new("sealed by");
     let (sealed, impression) =
         SealedBatch::seal(city.records(1), catalogue(), key, &city.salt_key, sealed_at(), &random).unwrap();
@@ -20,8 +20,8 @@ fn another_authoritys_valid_seal_is_no_seal_for_this_issuer() {
     for key in [
         hebei.sealing_key(Voice::Issuer),
         hebei.sealing_key(Voice::Attestation),
-        crate::seal::SealingKey { voice: Voice::Issuer, ..tianjin.sealing_key(Voice::Attestation) },
-        crate::seal::SealingKey { voice: Voice::Attestation, ..tianjin.sealing_key(Voice::Issuer) },
+        tianjin.sealing_key(Voice::Attestation).speaking_as(Voice::Issuer),
+        tianjin.sealing_key(Voice::Issuer).speaking_as(Voice::Attestation),
     ] {
         let report = check(&sealed_by(&key), &both);
         assert_eq!(failed(&report), ["issuerBinding"], "{}", report.to_text());

@@ -26,7 +26,7 @@ mod state;
 mod volumes;
 mod work;
 
-pub use recorder::{Recorded, Recorder};
+pub use recorder::{Recorded, Recorder, Recording};
 pub use resolve::Refused;
 
 use std::path::Path;

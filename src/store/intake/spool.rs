@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use zstd::bulk::Compressor;
+
 use super::super::StoreError;
 use super::super::codec::{Reader, Writer};
 use super::super::keys::{Keyring, Use};
@@ -24,6 +26,7 @@ const KIND: [u8; 4] = *b"SPOL";
 const CHUNK: usize = 128 << 10;
 /// The fastest: what is read once is not worth more.
 const LEVEL: i32 = 1;
+const CANNOT_COMPRESS: StoreError = StoreError::Batch("a chunk of the spool cannot be compressed");
 /// Bytes of a frame before its payload.
 const FRAME_HEADER: u64 = 8;
 
@@ -74,6 +77,8 @@ pub(super) struct Spool {
     length: u64,
     waiting: HashMap<Partition, Gathered>,
     chunks: BTreeMap<Partition, Vec<ChunkAt>>,
+    // Making a context takes longer than compressing a chunk's beginning.
+    compressor: Compressor<'static>,
 }
 
 impl Spool {
@@ -92,7 +97,8 @@ impl Spool {
             }
         };
         let (waiting, chunks) = (HashMap::new(), BTreeMap::new());
-        let mut spool = Self { scratch: scratch.clone(), path, file, length, waiting, chunks };
+        let compressor = Compressor::new(LEVEL).map_err(|_| CANNOT_COMPRESS)?;
+        let mut spool = Self { scratch: scratch.clone(), path, file, length, waiting, chunks, compressor };
         spool.find_chunks()?;
         Ok(spool)
     }
@@ -134,8 +140,7 @@ impl Spool {
         let mut plain = Writer::default();
         plain.text(&partition.issuer).text(&partition.type_code).raw(gathered.content.written());
         let plain = plain.finish();
-        let too_large = || StoreError::Batch("a chunk of the spool cannot be compressed");
-        let frame = zstd::bulk::compress(&plain, LEVEL).map_err(|_| too_large())?;
+        let frame = self.compressor.compress(&plain).map_err(|_| CANNOT_COMPRESS)?;
         let mut packed = Writer::default();
         packed.number(plain.len() as u64).raw(&frame);
         let Scratch { keys, random, .. } = &self.scratch;
@@ -144,7 +149,7 @@ impl Spool {
         keys.seal_numbered(&mut payload, key, Use::Spool, &[&place], &packed, &**random)?;
         let frame = framed::frame(&payload)?;
         self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
-        let length = u32::try_from(payload.len()).map_err(|_| too_large())?;
+        let length = u32::try_from(payload.len()).map_err(|_| CANNOT_COMPRESS)?;
         let at = ChunkAt { offset: self.length, length, records: gathered.records };
         self.chunks.entry(partition.clone()).or_default().push(at);
         self.length += frame.len() as u64;

@@ -57,12 +57,9 @@ fn sealing_key() -> &'static SealingKey {
             valid_until: NOW.plus_secs(1_000_000),
             picture: Picture { kind: "PNG".into(), data: plain_ring(), width: 40, height: 40 },
         };
-        SealingKey {
-            seal: create(&spec, &maker_certificate, &maker).unwrap().into(),
-            certificate: certificate.into(),
-            signer: Arc::new(owner),
-            voice: Voice::Issuer,
-        }
+        let seal = create(&spec, &maker_certificate, &maker).unwrap().into();
+        let impression = SealImpression { seal, certificate: certificate.into() };
+        SealingKey::new(impression, Arc::new(owner), Voice::Issuer).unwrap()
     })
 }
 

@@ -336,8 +336,9 @@ impl World {
             Voice::Attestation => (&self.attestation_seal, &self.attest, "attest"),
         };
         let signer = sm2_arc(signer);
-        let key =
-            SealingKey { seal: seal.as_slice().into(), certificate: certificate.der().into(), signer, voice };
+        let impression =
+            SealImpression { seal: seal.as_slice().into(), certificate: certificate.der().into() };
+        let key = SealingKey::new(impression, signer, voice).unwrap();
         let (catalogue, random) = (Catalogue::embedded().unwrap(), SeededRandom::new(seed));
         SealedBatch::seal(Self::records().to_vec(), catalogue, &key, &self.salt_key, sealed_at(), &random)
             .unwrap()

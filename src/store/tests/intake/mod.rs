@@ -43,13 +43,13 @@ fn read(intake: &mut Intake<'_>, records: &[Record]) -> Result<(), StoreError> {
     let recorder = intake.recorder();
     let mut done = usize::try_from(intake.note().as_u64().unwrap_or(0)).unwrap();
     while intake.phase() == Phase::Reading && done < records.len() {
-        let mut recorded = Recorded::default();
+        let mut recording = recorder.begin();
         let until = records.len().min(done + 25);
         for (ordinal, record) in (done as u64 + 1..).zip(&records[done..until]) {
-            recorder.add(record, ordinal, &mut recorded);
+            recording.add(record, ordinal);
         }
         done = until;
-        intake.add(recorded)?;
+        intake.add(recording.finish())?;
         intake.checkpoint(json!(done))?;
     }
     Ok(())
