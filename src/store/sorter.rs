@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,21 +75,20 @@ impl<const N: usize> Sorter<N> {
     pub(super) fn sorted(&mut self) -> Result<Sorted<'_, N>, StoreError> {
         if self.runs.is_empty() {
             self.buffer.sort_unstable();
-            return Ok(Sorted { runs: Vec::new(), heap: BinaryHeap::new(), memory: self.buffer.iter() });
+        } else {
+            self.save()?;
+            self.buffer = Vec::new();
         }
-        self.save()?;
-        self.buffer = Vec::new();
-        let mut runs = Vec::new();
+        let (mut runs, mut heap) = (Vec::new(), BinaryHeap::new());
         for name in &self.runs {
             runs.push(Run::open(&self.scratch, name)?);
         }
-        let mut heap = BinaryHeap::new();
         for (at, run) in runs.iter_mut().enumerate() {
             if let Some(entry) = run.next()? {
                 heap.push(Reverse((entry, at)));
             }
         }
-        Ok(Sorted { runs, heap, memory: self.buffer.iter() })
+        Ok(Sorted { runs, heap, memory: self.buffer.iter(), left: self.count, dir: &self.scratch.dir })
     }
 
     fn spill(&mut self) -> Result<(), StoreError> {
@@ -134,28 +134,37 @@ pub(super) struct Sorted<'a, const N: usize> {
     runs: Vec<Run<N>>,
     heap: BinaryHeap<Reverse<([u8; N], usize)>>,
     memory: std::slice::Iter<'a, [u8; N]>,
+    /// Entries that are still to come: a run that was cut between two frames reads to its end.
+    left: u64,
+    dir: &'a Path,
+}
+
+impl<const N: usize> Sorted<'_, N> {
+    fn following(&mut self) -> Result<Option<[u8; N]>, StoreError> {
+        let Some(mut top) = self.heap.peek_mut() else { return Ok(self.memory.next().copied()) };
+        let Reverse((entry, at)) = *top;
+        match self.runs.get_mut(at).map_or(Ok(None), Run::next)? {
+            Some(following) => *top = Reverse((following, at)),
+            None => drop(PeekMut::pop(top)),
+        }
+        Ok(Some(entry))
+    }
 }
 
 impl<const N: usize> Iterator for Sorted<'_, N> {
     type Item = Result<[u8; N], StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(mut top) = self.heap.peek_mut() else { return self.memory.next().copied().map(Ok) };
-        let Reverse((entry, at)) = *top;
-        let following = match self.runs.get_mut(at).map(Run::next) {
-            Some(Ok(following)) => following,
-            Some(Err(why)) => return Some(Err(why)),
-            None => None,
-        };
-        match following {
-            Some(following) => {
-                *top = Reverse((following, at));
+        match self.following().transpose() {
+            None if self.left > 0 => {
+                self.left = 0;
+                Some(Err(StoreError::File { path: self.dir.to_owned(), why: "a run lost its end" }))
             }
-            None => {
-                std::collections::binary_heap::PeekMut::pop(top);
+            entry => {
+                self.left = self.left.saturating_sub(1);
+                entry
             }
         }
-        Some(Ok(entry))
     }
 }
 
@@ -242,6 +251,22 @@ mod tests {
             1 => Just(Step::Read),
         ];
         prop::collection::vec(step, 0..12)
+    }
+
+    #[test]
+    fn a_run_that_was_cut_anywhere_is_seen() {
+        let (disk, scratch) = scratch();
+        let mut sorter = sorter(&scratch, 100);
+        (0..100).for_each(|n| sorter.push([n, 0, 0]).unwrap());
+        let path = scratch.dir.join("run-00000");
+        let whole = disk.read(&path).unwrap().unwrap();
+        for length in 0..whole.len() as u64 {
+            disk.truncate(&path, length).unwrap();
+            let read = sorter.sorted().and_then(|sorted| sorted.collect::<Result<Vec<_>, _>>());
+            assert!(read.is_err(), "{length} bytes");
+            disk.tamper(&path, |content| *content = whole.clone());
+        }
+        assert_eq!(read(&mut sorter).len(), 100);
     }
 
     proptest! {
