@@ -148,7 +148,11 @@ impl<'s> Intake<'s> {
         );
         let (state, spool, seen, pairs) = match found {
             Some(state) => {
-                let spool = Spool::open(&scratch, Some(state.spool_bytes))?;
+                let mut spool = Spool::open(&scratch, Some(state.spool_bytes))?;
+                // What is loading is sealed already, and the spool may be many GB.
+                if state.phase != Phase::Loading {
+                    spool.find_chunks()?;
+                }
                 let seen = seen.resume(state.seen.runs.clone(), state.seen.count);
                 let pairs = pairs.resume(state.pairs.runs.clone(), state.pairs.count);
                 (state, spool, seen, pairs)

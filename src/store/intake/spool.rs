@@ -77,7 +77,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Begins a spool; with `length` one is taken up again as it stood at that length.
+    /// Begins a spool; with `length` one is taken up again as it stood at that length, and
+    /// [`Spool::find_chunks`] follows if its chunks are of interest.
     pub(super) fn open(scratch: &Scratch, length: Option<u64>) -> Result<Self, StoreError> {
         let (disk, path) = (&scratch.disk, scratch.dir.join("spool"));
         let (file, length) = match length {
@@ -92,13 +93,11 @@ impl Spool {
             }
         };
         let (waiting, chunks) = (HashMap::new(), BTreeMap::new());
-        let mut spool = Self { scratch: scratch.clone(), path, file, length, waiting, chunks };
-        spool.find_chunks()?;
-        Ok(spool)
+        Ok(Self { scratch: scratch.clone(), path, file, length, waiting, chunks })
     }
 
-    /// Reads what lies in the file, to know where its chunks are.
-    fn find_chunks(&mut self) -> Result<(), StoreError> {
+    /// Reads what lies in a file that was taken up again, to know where its chunks are.
+    pub(super) fn find_chunks(&mut self) -> Result<(), StoreError> {
         let disk = &*self.scratch.disk;
         let mut reader = framed::Reader::open(disk, &self.path, KIND, Some(self.length))?;
         while let Some(frame) = reader.next_frame()? {
