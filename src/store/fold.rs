@@ -48,6 +48,7 @@ impl Folder {
         let thread = std::thread::Builder::new()
             .name("store-folder".to_owned())
             .spawn(move || {
+                engine.count_all_live();
                 while wait(look_every) {
                     if engine.live_licences() <= from {
                         continue;

@@ -72,7 +72,7 @@ pub(super) struct Engine {
     head: Mutex<Head>,
     gate: RwLock<()>,
     folding: Mutex<()>,
-    /// Licences in the flat indexes.
+    /// Licences in the flat indexes, once they were counted.
     live: AtomicI64,
     failed: AtomicBool,
     db: sled::Db,
@@ -117,8 +117,6 @@ impl Engine {
             db,
             dir: dir.to_owned(),
         };
-        // Few: they are folded before they are many.
-        engine.count_live(i64::try_from(engine.id.tree.len()).unwrap_or(i64::MAX));
         let head = engine.read_head()?;
         *engine.lock_head() = head;
         Ok(engine)
@@ -148,7 +146,14 @@ impl Engine {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Licences in the flat indexes, about: a replay may count one twice.
+    /// Counts the licences in the flat indexes, as far as they read. Whoever folds them does it at first, so
+    /// that no start waits for it.
+    pub(super) fn count_all_live(&self) {
+        let count = to_first_error(self.id.tree.iter()).count();
+        self.live.store(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Licences in the flat indexes, about: what comes while they are counted may be missed.
     pub(super) fn live_licences(&self) -> u64 {
         u64::try_from(self.live.load(Ordering::SeqCst)).unwrap_or(0)
     }

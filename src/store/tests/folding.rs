@@ -91,8 +91,9 @@ fn a_killed_folding_loses_nothing() {
 #[test]
 fn the_thread_folds_when_there_are_many_and_leaves_few_alone() {
     let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path()));
+    // Opened again, so that the thread must count what was there before.
     let store = open(dir.path());
-    fill(&store);
     let start = |from| {
         let (engine, committer) = (Arc::clone(&store.engine), Arc::clone(&store.committer));
         let look_every = std::time::Duration::from_millis(1);
