@@ -38,7 +38,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 pub(super) use self::content::declared;
 pub(super) use self::index::{LOCATOR, read_locator};
@@ -126,7 +126,7 @@ impl Engine {
         *self.lock_head()
     }
 
-    fn lock_head(&self) -> std::sync::MutexGuard<'_, Head> {
+    fn lock_head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,8 +142,17 @@ impl Engine {
     }
 
     /// While it is held no index entry moves from a flat to a packed tree.
-    pub(super) fn hold_folding(&self) -> std::sync::MutexGuard<'_, ()> {
+    pub(super) fn hold_folding(&self) -> MutexGuard<'_, ()> {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For who folds; `None` while somebody holds it.
+    pub(super) fn try_folding(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.folding.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Counts the licences in the flat indexes, as far as they read. Whoever folds them does it at first, so
