@@ -137,7 +137,7 @@ impl<'s> Intake<'s> {
             && !state.before.same_licences(&store.engine.head())
         {
             // What was sealed and refused was right for a store that is no more.
-            remove_files(store, state.files())?;
+            remove_files(store, state.files(&**disk, &store.places.exports, &scratch.keys))?;
             state.restart();
             state.save(&**disk, dir, &scratch.keys)?;
         }
@@ -172,21 +172,19 @@ impl<'s> Intake<'s> {
     /// be opened again, which builds sled anew.
     pub fn abandon(store: &Store) -> Result<bool, StoreError> {
         let head = store.engine.head();
-        match State::load(&*store.disk, &store.places.import, &store.engine.keys) {
+        let (disk, exports, keys) = (&*store.disk, &store.places.exports, &store.engine.keys);
+        match State::load(disk, &store.places.import, keys) {
             Ok(None) => return Ok(false),
             Ok(Some(state)) if state.is_in(&head) => {}
             Ok(Some(state)) => {
-                remove_files(store, state.files())?;
+                remove_files(store, state.files(disk, exports, keys))?;
                 if state.phase == Phase::Loading {
                     store.give_up_sled()?;
                 }
             }
             // Nobody knows how far it came: whatever it may have made goes.
             Err(StoreError::File { .. }) => {
-                remove_files(
-                    store,
-                    volume::files_after(&*store.disk, &store.places.exports, head.last_batch)?,
-                )?;
+                remove_files(store, volume::files_after(disk, exports, head.last_batch)?)?;
                 store.give_up_sled()?;
             }
             Err(why) => return Err(why),
