@@ -311,7 +311,6 @@ impl<'s> Intake<'s> {
         if self.state.phase != Phase::Sealing {
             return Ok(self.state.sealed());
         }
-        let units = units(&self.spool);
         let done = usize::try_from(self.state.units_done).unwrap_or(usize::MAX);
         let (store, reader) = (self.store, self.spool.reader());
         let resolved = std::mem::take(&mut self.resolved);
@@ -321,7 +320,7 @@ impl<'s> Intake<'s> {
         let (every, mut since) = (store.settings.import_checkpoint, 0);
         parallel::ordered(
             parallel::threads(),
-            units.iter().skip(done).map(Ok::<_, E>),
+            units(&self.spool).skip(done).map(Ok::<_, E>),
             |unit| work.unit(unit),
             |unit| {
                 let before = state.licences;

@@ -2,7 +2,7 @@
 //!
 //! Records arrive in the order of the input and are sealed by issuer and type. Each such **partition**
 //! has a buffer; a full one becomes a **chunk** of one framed file, compressed and encrypted, and a list
-//! in memory (24 bytes a chunk, about a byte for each ten records) says where the chunks of a partition
+//! in memory (16 bytes a chunk, about a byte for each ten records) says where the chunks of a partition
 //! lie. Reading the file through gives that list again.
 //!
 //! ```text
