@@ -115,13 +115,14 @@ impl Check<'_> {
         let checker = BatchCheck::new(engine, catalogue);
         let begun = Instant::now();
         self.options.watch.stage("batch", last / every);
-        let strides = (1..=last).step_by(usize::try_from(STRIDE * every).unwrap_or(usize::MAX)).map(Ok);
+        let stride = STRIDE.saturating_mul(every);
+        let strides = (1..=last).step_by(usize::try_from(stride).unwrap_or(usize::MAX)).map(Ok);
         parallel::ordered(
             parallel::threads(),
             strides,
             |first: u64| {
                 let mut seen = Seen::default();
-                let until = last.min(first + STRIDE * every - 1);
+                let until = last.min(first.saturating_add(stride - 1));
                 for number in (first..=until).step_by(usize::try_from(every).unwrap_or(usize::MAX)) {
                     // On this thread, since a panic must not leave it.
                     let checked = catching(|| checker.batch(BatchNumber(number), &mut seen));
