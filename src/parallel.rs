@@ -7,6 +7,7 @@
 //! is read and results that are written.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -24,6 +25,9 @@ const AHEAD: usize = 4;
 /// # Errors
 /// The first error in the order of the inputs, of drawing, working or taking; nothing is taken after
 /// it.
+///
+/// # Panics
+/// When one of them does.
 pub fn ordered<I, T, E>(
     threads: usize,
     inputs: impl Iterator<Item = Result<I, E>> + Send,
@@ -43,7 +47,8 @@ where
         let _ = give.try_send(());
     }
     let (to_work, from_source) = sync_channel::<(u64, Result<I, E>)>(capacity);
-    let (to_take, from_work) = sync_channel::<(u64, Result<T, E>)>(capacity);
+    // `None`: a piece is missing, since working on it panicked.
+    let (to_take, from_work) = sync_channel::<Option<(u64, Result<T, E>)>>(capacity);
     let from_source = Mutex::new(from_source);
     std::thread::scope(|scope| {
         scope.spawn(move || draw(inputs, &tickets, &to_work));
@@ -53,7 +58,13 @@ where
                 loop {
                     let next = from.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((number, input)) = next else { return };
-                    if to.send((number, input.and_then(work))).is_err() {
+                    let done = catch_unwind(AssertUnwindSafe(|| input.and_then(work)));
+                    let done = done.unwrap_or_else(|panic| {
+                        // Or all would wait for it for ever.
+                        let _ = to.send(None);
+                        resume_unwind(panic)
+                    });
+                    if to.send(Some((number, done))).is_err() {
                         return;
                     }
                 }
@@ -81,12 +92,12 @@ fn draw<I, E>(
 }
 
 fn in_order<T, E>(
-    from: &Receiver<(u64, Result<T, E>)>,
+    from: &Receiver<Option<(u64, Result<T, E>)>>,
     give: &SyncSender<()>,
     take: &mut impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let (mut waiting, mut next) = (BTreeMap::new(), 0);
-    while let Ok((number, result)) = from.recv() {
+    while let Ok(Some((number, result))) = from.recv() {
         waiting.insert(number, result);
         while let Some(result) = waiting.remove(&next) {
             take(result?)?;
@@ -128,6 +139,23 @@ mod tests {
             let done = ordered(3, inputs, |n| fails("work", n), take);
             assert_eq!(done, Err(100), "{place}");
             assert_eq!(taken, (0..100).collect::<Vec<_>>(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_any_of_them_ends_it() {
+        for place in ["draw", "work", "take"] {
+            let panics = |at: &str, n: u64| assert!(at != place || n != 100, "as it should");
+            let inputs = (0..).inspect(|n| panics("draw", *n)).map(Ok::<u64, ()>);
+            let work = |n| {
+                panics("work", n);
+                Ok(n)
+            };
+            let take = |n| {
+                panics("take", n);
+                Ok(())
+            };
+            assert!(catch_unwind(AssertUnwindSafe(|| ordered(3, inputs, work, take))).is_err(), "{place}");
         }
     }
 

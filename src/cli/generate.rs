@@ -27,6 +27,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Records that are made, compressed and written as one: about 4 MB.
 const CHUNK: u64 = 4_096;
+/// More threads are of no use, and the system may refuse them.
+const MAX_THREADS: usize = 256;
 /// Chunks of one thread that wait to be written.
 const WAITING: usize = 2;
 const ZSTD_LEVEL: i32 = 3;
@@ -104,7 +106,7 @@ pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<ExitCode, Failure
     let end = args.first.checked_add(args.records).ok_or("too many records")?;
     let threads = match args.threads {
         Some(0) => return Err("--threads: at least one".into()),
-        Some(threads) => threads,
+        Some(threads) => threads.min(MAX_THREADS),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
     let set = Set { generator: &generator, first: args.first, end };
@@ -270,7 +272,7 @@ mod tests {
         let records = 3 * CHUNK + 5;
         let plain = lines(&args(7, records));
         assert_eq!(plain.iter().filter(|byte| **byte == b'\n').count(), 3 * 4_096 + 5);
-        for threads in [1, 3, 8] {
+        for threads in [1, 3, 8, usize::MAX] {
             assert!(
                 lines(&GenerateArgs { threads: Some(threads), ..args(7, records) }) == plain,
                 "{threads}"

@@ -5,6 +5,7 @@
 //! it, and its entries open. Nothing is signed or logged on the way, so a drill makes no second
 //! history; store and log are reconciled when the node opens.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,13 +86,21 @@ impl Wanted<'_> {
     /// Restores into an empty data folder, whose store and log have these folders.
     ///
     /// # Errors
-    /// As [`Restore::restore`]. The data folder is then as it was.
+    /// As [`Restore::restore`]. The data folder is then as it was, without an empty folder of store or log.
     pub fn restore(&self, data: &Path, store: &Path, log: &Path) -> Result<RestoreReport, StoreError> {
         std::fs::create_dir_all(data).map_err(DurableError::io("create", data))?;
         let _lock = DirLock::acquire(data)?;
+        // Another folder takes their place in the end: better to know at once of one that is not empty, or
+        // is a file system of its own.
         for dir in [store, log] {
-            if std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(StoreError::NotEmpty(dir.to_owned()));
+            match std::fs::remove_dir(dir) {
+                Err(why) if why.kind() == ErrorKind::DirectoryNotEmpty => {
+                    return Err(StoreError::NotEmpty(dir.to_owned()));
+                }
+                Err(why) if why.kind() != ErrorKind::NotFound => {
+                    return Err(DurableError::io("remove", dir)(why).into());
+                }
+                _ => {}
             }
         }
         // Only when all is proved does anything get its place, so no half store is ever served.
@@ -102,8 +111,6 @@ impl Wanted<'_> {
             drop(restored);
             // The store last: with it the node can serve.
             for (from, to) in [(staging.join("log"), log), (staging.join("store"), store)] {
-                // It may be there, empty.
-                let _ = std::fs::remove_dir(to);
                 self.disk.rename(&from, to).map_err(DurableError::io("rename", &from))?;
                 self.disk.sync_dir(data).map_err(DurableError::io("sync", data))?;
             }

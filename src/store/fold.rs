@@ -48,6 +48,7 @@ impl Folder {
         let thread = std::thread::Builder::new()
             .name("store-folder".to_owned())
             .spawn(move || {
+                engine.count_all_live();
                 while wait(look_every) {
                     if engine.live_licences() <= from {
                         continue;
@@ -83,8 +84,8 @@ impl Drop for Folder {
     }
 }
 
-/// Moves some entries of each index; says how many licences, 0 when the flat indexes are empty, and
-/// `None` when the store is closed.
+/// Moves some entries of each index; says how many licences, 0 when the flat indexes are empty or are not to
+/// be folded now, and `None` when the store is closed.
 pub(super) fn stride(committer: &Committer<StoreLedger>) -> Option<Result<u64, StoreError>> {
     committer.run(StoreLedger::fold)
 }
@@ -92,7 +93,8 @@ pub(super) fn stride(committer: &Committer<StoreLedger>) -> Option<Result<u64, S
 impl StoreLedger {
     fn fold(_journal: &mut crate::durable::Journal, ledger: &mut Self) -> Result<u64, StoreError> {
         let engine = ledger.engine();
-        let _alone = engine.hold_folding();
+        // A check or an import may hold it for hours, and the latter waits for this thread.
+        let Some(_alone) = engine.try_folding() else { return Ok(0) };
         let ids = pack::<ID_KEY>(&engine, &engine.id, &engine.id_base)?;
         let holders = pack::<HOLDER_KEY>(&engine, &engine.holder, &engine.holder_base)?;
         let numbers = pack::<ID_KEY>(&engine, &engine.number, &engine.number_base)?;

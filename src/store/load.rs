@@ -265,7 +265,7 @@ pub(super) fn sortable<const N: usize>(key: &[u8], at: Location) -> [u8; N] {
 
 /// What [`sortable`] made, as entries of a packed index.
 pub(super) fn entries<const K: usize, const N: usize>(
-    sorted: Sorted<N>,
+    sorted: Sorted<'_, N>,
 ) -> impl Iterator<Item = Result<PackedEntry<K>, StoreError>> {
     sorted.map(|entry| {
         let entry = entry?;

@@ -150,6 +150,8 @@ impl OpenStore<'_> {
         let lock = DirLock::acquire(dir)?;
         compact::settle(&places.sled)?;
         rekey::settle(&*disk, &places.exports)?;
+        // Who sorted there held the lock, and has ended.
+        disk.remove_dir_all(&places.scratch).map_err(DurableError::io("remove", &places.scratch))?;
         let mut recovery = Recovery::default();
         let keys = Arc::new(open_keys(&*disk, &places, master, &*random, &mut recovery)?);
         let noted = Checkpoint::load(&disk, dir, &keys)?;

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,8 +16,8 @@ use crate::crypto::Random;
 use crate::durable::{Disk, DurableError, framed};
 
 const KIND: [u8; 4] = *b"SRUN";
-/// Entries of a frame.
-const FRAME: usize = 8_192;
+/// Entries of a frame. Tests have several in a run.
+const FRAME: usize = if cfg!(test) { 32 } else { 8_192 };
 
 /// Where runs go, and under which keys.
 #[derive(Clone)]
@@ -69,29 +70,25 @@ impl<const N: usize> Sorter<N> {
         self.count
     }
 
-    /// Every entry, in order. Can be read more than once, by what is saved or in memory.
-    pub(super) fn sorted(&mut self) -> Result<Sorted<N>, StoreError> {
-        self.buffer.sort_unstable();
+    /// Every entry, in order, equal ones as often as they came. Can be read more than once: from where it
+    /// lies, in memory or in the runs.
+    pub(super) fn sorted(&mut self) -> Result<Sorted<'_, N>, StoreError> {
         if self.runs.is_empty() {
-            return Ok(Sorted {
-                runs: Vec::new(),
-                heap: BinaryHeap::new(),
-                memory: self.buffer.clone().into_iter(),
-            });
+            self.buffer.sort_unstable();
+        } else {
+            self.save()?;
+            self.buffer = Vec::new();
         }
-        self.save()?;
-        self.buffer = Vec::new();
-        let mut runs = Vec::new();
+        let (mut runs, mut heap) = (Vec::new(), BinaryHeap::new());
         for name in &self.runs {
             runs.push(Run::open(&self.scratch, name)?);
         }
-        let mut heap = BinaryHeap::new();
         for (at, run) in runs.iter_mut().enumerate() {
             if let Some(entry) = run.next()? {
                 heap.push(Reverse((entry, at)));
             }
         }
-        Ok(Sorted { runs, heap, memory: Vec::new().into_iter() })
+        Ok(Sorted { runs, heap, memory: self.buffer.iter(), left: self.count, dir: &self.scratch.dir })
     }
 
     fn spill(&mut self) -> Result<(), StoreError> {
@@ -133,32 +130,41 @@ impl<const N: usize> Sorter<N> {
 }
 
 /// What [`Sorter::sorted`] gives.
-pub(super) struct Sorted<const N: usize> {
+pub(super) struct Sorted<'a, const N: usize> {
     runs: Vec<Run<N>>,
     heap: BinaryHeap<Reverse<([u8; N], usize)>>,
-    memory: std::vec::IntoIter<[u8; N]>,
+    memory: std::slice::Iter<'a, [u8; N]>,
+    /// Entries that are still to come: a run that was cut between two frames reads to its end.
+    left: u64,
+    dir: &'a Path,
 }
 
-impl<const N: usize> Iterator for Sorted<N> {
+impl<const N: usize> Sorted<'_, N> {
+    fn following(&mut self) -> Result<Option<[u8; N]>, StoreError> {
+        let Some(mut top) = self.heap.peek_mut() else { return Ok(self.memory.next().copied()) };
+        let Reverse((entry, at)) = *top;
+        match self.runs.get_mut(at).map_or(Ok(None), Run::next)? {
+            Some(following) => *top = Reverse((following, at)),
+            None => drop(PeekMut::pop(top)),
+        }
+        Ok(Some(entry))
+    }
+}
+
+impl<const N: usize> Iterator for Sorted<'_, N> {
     type Item = Result<[u8; N], StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(mut top) = self.heap.peek_mut() else { return self.memory.next().map(Ok) };
-        let Reverse((entry, at)) = *top;
-        let following = match self.runs.get_mut(at).map(Run::next) {
-            Some(Ok(following)) => following,
-            Some(Err(why)) => return Some(Err(why)),
-            None => None,
-        };
-        match following {
-            Some(following) => {
-                *top = Reverse((following, at));
+        match self.following().transpose() {
+            None if self.left > 0 => {
+                self.left = 0;
+                Some(Err(StoreError::File { path: self.dir.to_owned(), why: "a run lost its end" }))
             }
-            None => {
-                std::collections::binary_heap::PeekMut::pop(top);
+            entry => {
+                self.left = self.left.saturating_sub(1);
+                entry
             }
         }
-        Some(Ok(entry))
     }
 }
 
@@ -200,4 +206,104 @@ impl<const N: usize> Run<N> {
 
 fn place(name: &str, frame: u64) -> Vec<u8> {
     [b"run\0".as_slice(), name.as_bytes(), b"\0", &frame.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::crypto::{Secret, SeededRandom};
+    use crate::durable::FaultDisk;
+
+    fn scratch() -> (FaultDisk, Scratch) {
+        let (disk, random) = (FaultDisk::new(), SeededRandom::new("sorter"));
+        let (dir, master) = (PathBuf::from("s"), Secret::from_bytes([3; 32]));
+        disk.create_dir_all(&dir).unwrap();
+        let keys = Arc::new(Keyring::create(&disk, &dir, &master, &random).unwrap());
+        (disk.clone(), Scratch { disk: Arc::new(disk), dir, keys, random: Arc::new(random) })
+    }
+
+    fn sorter(scratch: &Scratch, limit: usize) -> Sorter<3> {
+        Sorter { limit, ..Sorter::new(scratch.clone(), "run", 0) }
+    }
+
+    fn read(sorter: &mut Sorter<3>) -> Vec<[u8; 3]> {
+        sorter.sorted().unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(Vec<[u8; 3]>),
+        Save,
+        /// All since it was saved is gone, and some runs of what is gone are still there.
+        Kill,
+        Read,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        // Few values, so that many are equal.
+        let entries = prop::collection::vec(prop::array::uniform3(0u8..4), 0..60);
+        let step = prop_oneof![
+            4 => entries.prop_map(Step::Push),
+            1 => Just(Step::Save),
+            1 => Just(Step::Kill),
+            1 => Just(Step::Read),
+        ];
+        prop::collection::vec(step, 0..12)
+    }
+
+    #[test]
+    fn a_run_that_was_cut_anywhere_is_seen() {
+        let (disk, scratch) = scratch();
+        let mut sorter = sorter(&scratch, 100);
+        (0..100).for_each(|n| sorter.push([n, 0, 0]).unwrap());
+        let path = scratch.dir.join("run-00000");
+        let whole = disk.read(&path).unwrap().unwrap();
+        for length in 0..whole.len() as u64 {
+            disk.truncate(&path, length).unwrap();
+            let read = sorter.sorted().and_then(|sorted| sorted.collect::<Result<Vec<_>, _>>());
+            assert!(read.is_err(), "{length} bytes");
+            disk.tamper(&path, |content| *content = whole.clone());
+        }
+        assert_eq!(read(&mut sorter).len(), 100);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_pushed_comes_out_sorted_and_whole(limit in 1usize..80, steps in steps()) {
+            let (disk, scratch) = scratch();
+            let mut sorter = sorter(&scratch, limit);
+            let (mut model, mut saved) = (Vec::new(), (Vec::new(), 0));
+            for step in steps {
+                match step {
+                    Step::Push(entries) => {
+                        entries.iter().for_each(|entry| sorter.push(*entry).unwrap());
+                        model.extend(entries);
+                    }
+                    Step::Save => {
+                        saved = sorter.save().unwrap();
+                        prop_assert_eq!(saved.1, model.len() as u64);
+                    }
+                    Step::Kill => {
+                        sorter = self::sorter(&scratch, limit).resume(saved.0.clone(), saved.1);
+                        model.truncate(saved.1 as usize);
+                    }
+                    Step::Read => {
+                        let mut wanted = model.clone();
+                        wanted.sort_unstable();
+                        prop_assert_eq!(read(&mut sorter), wanted);
+                    }
+                }
+                prop_assert_eq!(sorter.len(), model.len() as u64);
+            }
+            model.sort_unstable();
+            prop_assert_eq!(read(&mut sorter), model.clone());
+            prop_assert_eq!(read(&mut sorter), model);
+            let runs = sorter.runs.clone();
+            sorter.clear().unwrap();
+            let left = disk.list(&scratch.dir).unwrap();
+            prop_assert!(runs.iter().all(|run| !left.contains(run)));
+        }
+    }
 }

@@ -133,18 +133,19 @@ fn hash_group<R: Rounds, S: Simd>(simd: S, start: Start, group: &mut [(&[u8], &m
     let mut state = start.state.map(|word| S::u32s::splat(simd, word));
     let last = group.iter().map(|(message, _)| last_block(message)).max().unwrap_or(0);
     for at in 0..=last {
-        let mut words = [[0; MAX_LANES]; 16];
+        // The words of a lane's block stand in one row, or half of them in one and half in another.
+        let mut rows = [S::u32s::splat(simd, 0); 16];
         for (lane, (message, _)) in group.iter().enumerate() {
-            for (lanes, bytes) in words.iter_mut().zip(block(message, at, start.before).as_chunks().0) {
-                if let Some(word) = lanes.get_mut(lane) {
-                    *word = u32::from_be_bytes(*bytes);
+            let block = block(message, at, start.before);
+            let mut row = [0; 16];
+            row.iter_mut().zip(block.as_chunks().0).for_each(|(to, word)| *to = u32::from_be_bytes(*word));
+            for (half, words) in row.chunks_exact(S::u32s::LEN).enumerate() {
+                if let Some(row) = rows.get_mut(half * S::u32s::LEN + lane) {
+                    *row = S::u32s::from_slice(simd, words);
                 }
             }
         }
-        let vector =
-            |lanes: [u32; MAX_LANES]| lanes.get(..S::u32s::LEN).map(|lanes| S::u32s::from_slice(simd, lanes));
-        let words = words.map(|lanes| vector(lanes).unwrap_or(S::u32s::splat(simd, 0)));
-        R::compress::<S>(&mut state, words);
+        R::compress::<S>(&mut state, transpose::<S>(rows));
         for (lane, (_, digest)) in
             group.iter_mut().enumerate().filter(|(_, (message, _))| last_block(message) == at)
         {
@@ -153,6 +154,31 @@ fn hash_group<R: Rounds, S: Simd>(simd: S, start: Start, group: &mut [(&[u8], &m
             }
         }
     }
+}
+
+/// Of squares of as many rows as there are lanes: row `i` of lane `j` becomes row `j` of lane `i`. Each step
+/// shuffles the upper half of the rows into the lower, which turns the place of an element (row ‖ lane,
+/// in bits) by one bit.
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "places within a square of at most 16 rows")]
+fn transpose<S: Simd>(mut rows: [S::u32s; 16]) -> [S::u32s; 16] {
+    let size = S::u32s::LEN.min(16);
+    for _ in 0..size.ilog2() {
+        let before = rows;
+        for (at, row) in rows.iter_mut().enumerate() {
+            let first = at / size * size + at % size / 2;
+            let (one, other) = (before[first], before[first + size / 2]);
+            *row = if at % 2 == 0 { one.zip_low(other) } else { one.zip_high(other) };
+        }
+    }
+    rows
+}
+
+/// Sixteen rounds written out: the places of words in their ring are then known when this is compiled.
+#[inline(always)]
+fn sixteen(mut round: impl FnMut(usize)) {
+    (round(0), round(1), round(2), round(3), round(4), round(5), round(6), round(7));
+    (round(8), round(9), round(10), round(11), round(12), round(13), round(14), round(15));
 }
 
 /// Number of the block that the padding ends in: a byte 0x80 and the length in 8 follow.
@@ -169,8 +195,8 @@ fn block(message: &[u8], at: usize, before: u64) -> [u8; BLOCK] {
         return *whole;
     }
     let mut block = [0; BLOCK];
-    for (to, from) in block.iter_mut().zip(rest) {
-        *to = *from;
+    if let Some(to) = block.get_mut(..rest.len()) {
+        to.copy_from_slice(rest);
     }
     let end = message.len().checked_sub(at * BLOCK);
     if let Some(mark) = end.and_then(|end| block.get_mut(end)) {

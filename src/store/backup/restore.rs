@@ -118,7 +118,9 @@ impl Restore<'_> {
     ) -> Result<Restored, StoreError> {
         let disk = &*self.disk;
         let objects = Objects { disk, dir: self.from.join("objects"), watch: self.watch };
-        self.watch.stage("copying", claimed.files.iter().map(|file| file.sum.bytes).sum());
+        // Not yet known to be as it was written.
+        let total = claimed.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.sum.bytes));
+        self.watch.stage("copying", total);
         let key_file = claimed.files.iter().find(|file| file.path == format!("{STORE}{KEY_FILE}"));
         let path = self.from.join(manifest_name(number));
         let key_file = key_file.ok_or(StoreError::File { path, why: "it lists no key file" })?;

@@ -70,13 +70,13 @@ impl Check<'_> {
         self.report.index_entries += 2 + entry.holders.len() as u64;
     }
 
-    pub(super) fn indexes(&mut self) -> Result<(), StoreError> {
+    pub(super) fn indexes(&mut self, expected: &mut Expected) -> Result<(), StoreError> {
         let engine = self.engine;
-        let sorted = self.expected.ids.sorted()?;
+        let sorted = expected.ids.sorted()?;
         self.index::<ID_KEY, ID_ENTRY>(&engine.id, &engine.id_base, sorted)?;
-        let sorted = self.expected.holders.sorted()?;
+        let sorted = expected.holders.sorted()?;
         self.index::<HOLDER_KEY, HOLDER_ENTRY>(&engine.holder, &engine.holder_base, sorted)?;
-        let sorted = self.expected.numbers.sorted()?;
+        let sorted = expected.numbers.sorted()?;
         self.index::<ID_KEY, ID_ENTRY>(&engine.number, &engine.number_base, sorted)
     }
 

@@ -54,18 +54,12 @@ pub(super) fn check(
     // An entry that is being moved from one index to another would be missed by both passes.
     let _still = engine.hold_folding();
     let disk = &**around.disk;
-    let mut check = Check {
-        engine,
-        disk,
-        head: engine.head(),
-        options,
-        report: CheckReport::default(),
-        expected: Expected::new(engine, around)?,
-    };
+    let mut check = Check { engine, disk, head: engine.head(), options, report: CheckReport::default() };
+    let mut expected = Expected::new(engine, around)?;
     let every = options.every.max(1);
-    check.guarded("batch", |check| check.batches(catalogue, every));
+    check.guarded("batch", |check| check.batches(catalogue, every, &mut expected));
     if every == 1 {
-        check.guarded("index", Check::indexes);
+        check.guarded("index", |check| check.indexes(&mut expected));
         if !around.loading {
             check.guarded("batch", Check::strays);
         }
@@ -76,7 +70,7 @@ pub(super) fn check(
         check.journal(disk, around.places);
         check.exports(&around.places.exports);
     }
-    check.expected.clear()?;
+    expected.clear()?;
     options.watch.did(0)?;
     Ok(check.report)
 }
@@ -88,7 +82,6 @@ struct Check<'a> {
     head: Head,
     options: &'a CheckOptions,
     report: CheckReport,
-    expected: Expected,
 }
 
 impl Check<'_> {
@@ -112,18 +105,24 @@ impl Check<'_> {
         }
     }
 
-    fn batches(&mut self, catalogue: &Catalogue, every: u64) -> Result<(), StoreError> {
+    fn batches(
+        &mut self,
+        catalogue: &Catalogue,
+        every: u64,
+        expected: &mut Expected,
+    ) -> Result<(), StoreError> {
         let (engine, last) = (self.engine, self.head.last_batch);
         let checker = BatchCheck::new(engine, catalogue);
         let begun = Instant::now();
         self.options.watch.stage("batch", last / every);
-        let strides = (1..=last).step_by(usize::try_from(STRIDE * every).unwrap_or(usize::MAX)).map(Ok);
+        let stride = STRIDE.saturating_mul(every);
+        let strides = (1..=last).step_by(usize::try_from(stride).unwrap_or(usize::MAX)).map(Ok);
         parallel::ordered(
             parallel::threads(),
             strides,
             |first: u64| {
                 let mut seen = Seen::default();
-                let until = last.min(first + STRIDE * every - 1);
+                let until = last.min(first.saturating_add(stride - 1));
                 for number in (first..=until).step_by(usize::try_from(every).unwrap_or(usize::MAX)) {
                     // On this thread, since a panic must not leave it.
                     let checked = catching(|| checker.batch(BatchNumber(number), &mut seen));
@@ -141,7 +140,7 @@ impl Check<'_> {
                 }
                 for (location, entry) in seen.entries {
                     if every == 1 {
-                        self.expected.add(location, &entry)?;
+                        expected.add(location, &entry)?;
                     } else {
                         self.look_up(location, &entry);
                     }

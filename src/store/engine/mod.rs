@@ -38,7 +38,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 pub(super) use self::content::declared;
 pub(super) use self::index::{LOCATOR, read_locator};
@@ -72,7 +72,7 @@ pub(super) struct Engine {
     head: Mutex<Head>,
     gate: RwLock<()>,
     folding: Mutex<()>,
-    /// Licences in the flat indexes.
+    /// Licences in the flat indexes, once they were counted.
     live: AtomicI64,
     failed: AtomicBool,
     db: sled::Db,
@@ -117,8 +117,6 @@ impl Engine {
             db,
             dir: dir.to_owned(),
         };
-        // Few: they are folded before they are many.
-        engine.count_live(i64::try_from(engine.id.tree.len()).unwrap_or(i64::MAX));
         let head = engine.read_head()?;
         *engine.lock_head() = head;
         Ok(engine)
@@ -128,7 +126,7 @@ impl Engine {
         *self.lock_head()
     }
 
-    fn lock_head(&self) -> std::sync::MutexGuard<'_, Head> {
+    fn lock_head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,11 +142,27 @@ impl Engine {
     }
 
     /// While it is held no index entry moves from a flat to a packed tree.
-    pub(super) fn hold_folding(&self) -> std::sync::MutexGuard<'_, ()> {
+    pub(super) fn hold_folding(&self) -> MutexGuard<'_, ()> {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Licences in the flat indexes, about: a replay may count one twice.
+    /// For who folds; `None` while somebody holds it.
+    pub(super) fn try_folding(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.folding.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Counts the licences in the flat indexes, as far as they read. Whoever folds them does it at first, so
+    /// that no start waits for it.
+    pub(super) fn count_all_live(&self) {
+        let count = to_first_error(self.id.tree.iter()).count();
+        self.live.store(i64::try_from(count).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Licences in the flat indexes, about: what comes while they are counted may be missed.
     pub(super) fn live_licences(&self) -> u64 {
         u64::try_from(self.live.load(Ordering::SeqCst)).unwrap_or(0)
     }

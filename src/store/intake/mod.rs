@@ -137,7 +137,7 @@ impl<'s> Intake<'s> {
             && !state.before.same_licences(&store.engine.head())
         {
             // What was sealed and refused was right for a store that is no more.
-            remove_files(store, state.files())?;
+            remove_files(store, state.files(&**disk, &store.places.exports, &scratch.keys))?;
             state.restart();
             state.save(&**disk, dir, &scratch.keys)?;
         }
@@ -148,7 +148,11 @@ impl<'s> Intake<'s> {
         );
         let (state, spool, seen, pairs) = match found {
             Some(state) => {
-                let spool = Spool::open(&scratch, Some(state.spool_bytes))?;
+                let mut spool = Spool::open(&scratch, Some(state.spool_bytes))?;
+                // What is loading is sealed already, and the spool may be many GB.
+                if state.phase != Phase::Loading {
+                    spool.find_chunks()?;
+                }
                 let seen = seen.resume(state.seen.runs.clone(), state.seen.count);
                 let pairs = pairs.resume(state.pairs.runs.clone(), state.pairs.count);
                 (state, spool, seen, pairs)
@@ -168,21 +172,19 @@ impl<'s> Intake<'s> {
     /// be opened again, which builds sled anew.
     pub fn abandon(store: &Store) -> Result<bool, StoreError> {
         let head = store.engine.head();
-        match State::load(&*store.disk, &store.places.import, &store.engine.keys) {
+        let (disk, exports, keys) = (&*store.disk, &store.places.exports, &store.engine.keys);
+        match State::load(disk, &store.places.import, keys) {
             Ok(None) => return Ok(false),
             Ok(Some(state)) if state.is_in(&head) => {}
             Ok(Some(state)) => {
-                remove_files(store, state.files())?;
+                remove_files(store, state.files(disk, exports, keys))?;
                 if state.phase == Phase::Loading {
                     store.give_up_sled()?;
                 }
             }
             // Nobody knows how far it came: whatever it may have made goes.
             Err(StoreError::File { .. }) => {
-                remove_files(
-                    store,
-                    volume::files_after(&*store.disk, &store.places.exports, head.last_batch)?,
-                )?;
+                remove_files(store, volume::files_after(disk, exports, head.last_batch)?)?;
                 store.give_up_sled()?;
             }
             Err(why) => return Err(why),
@@ -309,7 +311,6 @@ impl<'s> Intake<'s> {
         if self.state.phase != Phase::Sealing {
             return Ok(self.state.sealed());
         }
-        let units = units(&self.spool);
         let done = usize::try_from(self.state.units_done).unwrap_or(usize::MAX);
         let (store, reader) = (self.store, self.spool.reader());
         let resolved = std::mem::take(&mut self.resolved);
@@ -319,7 +320,7 @@ impl<'s> Intake<'s> {
         let (every, mut since) = (store.settings.import_checkpoint, 0);
         parallel::ordered(
             parallel::threads(),
-            units.iter().skip(done).map(Ok::<_, E>),
+            units(&self.spool).skip(done).map(Ok::<_, E>),
             |unit| work.unit(unit),
             |unit| {
                 let before = state.licences;

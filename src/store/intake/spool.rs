@@ -2,7 +2,7 @@
 //!
 //! Records arrive in the order of the input and are sealed by issuer and type. Each such **partition**
 //! has a buffer; a full one becomes a **chunk** of one framed file, compressed and encrypted, and a list
-//! in memory (24 bytes a chunk, about a byte for each ten records) says where the chunks of a partition
+//! in memory (16 bytes a chunk, about a byte for each ten records) says where the chunks of a partition
 //! lie. Reading the file through gives that list again.
 //!
 //! ```text
@@ -82,7 +82,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Begins a spool; with `length` one is taken up again as it stood at that length.
+    /// Begins a spool; with `length` one is taken up again as it stood at that length, and
+    /// [`Spool::find_chunks`] follows if its chunks are of interest.
     pub(super) fn open(scratch: &Scratch, length: Option<u64>) -> Result<Self, StoreError> {
         let (disk, path) = (&scratch.disk, scratch.dir.join("spool"));
         let (file, length) = match length {
@@ -98,13 +99,11 @@ impl Spool {
         };
         let (waiting, chunks) = (HashMap::new(), BTreeMap::new());
         let compressor = Compressor::new(LEVEL).map_err(|_| CANNOT_COMPRESS)?;
-        let mut spool = Self { scratch: scratch.clone(), path, file, length, waiting, chunks, compressor };
-        spool.find_chunks()?;
-        Ok(spool)
+        Ok(Self { scratch: scratch.clone(), path, file, length, waiting, chunks, compressor })
     }
 
-    /// Reads what lies in the file, to know where its chunks are.
-    fn find_chunks(&mut self) -> Result<(), StoreError> {
+    /// Reads what lies in a file that was taken up again, to know where its chunks are.
+    pub(super) fn find_chunks(&mut self) -> Result<(), StoreError> {
         let disk = &*self.scratch.disk;
         let mut reader = framed::Reader::open(disk, &self.path, KIND, Some(self.length))?;
         while let Some(frame) = reader.next_frame()? {

@@ -9,7 +9,7 @@ use super::super::StoreError;
 use super::super::keys::Keyring;
 use super::super::op::Head;
 use super::super::rows::Seal;
-use super::super::volume::Volume;
+use super::super::volume::{self, Volume};
 use super::spool::state_file;
 use super::{Phase, Sealed};
 use crate::durable::{Disk, DurableError, replace_file};
@@ -104,9 +104,15 @@ impl State {
     }
 
     /// Files among the exports that nobody but this import knows.
-    pub(super) fn files(&self) -> Vec<String> {
-        let volumes = self.volumes.iter().flat_map(|volume| [volume.manifest_file(), volume.file()]);
-        volumes.chain(["import.tmp".to_owned()]).collect()
+    pub(super) fn files(&self, disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Vec<String> {
+        // An export may have given a volume's name to one of its own since.
+        let is_another = |volume: &&Volume| {
+            volume::read_manifest(disk, dir, &volume.name, keys)
+                .is_ok_and(|there| there.rows.chain != volume.rows.chain)
+        };
+        let volumes = self.volumes.iter().filter(|volume| !is_another(volume));
+        let files = volumes.flat_map(|volume| [volume.manifest_file(), volume.file()]);
+        files.chain(["import.tmp".to_owned()]).collect()
     }
 
     pub(super) fn load(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {

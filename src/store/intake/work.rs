@@ -20,16 +20,16 @@ const UNIT: usize = 64;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Some chunks of one partition.
-pub(super) struct Unit {
-    partition: Partition,
-    chunks: Vec<ChunkAt>,
+pub(super) struct Unit<'a> {
+    partition: &'a Partition,
+    chunks: &'a [ChunkAt],
 }
 
-pub(super) fn units(spool: &Spool) -> Vec<Unit> {
-    let units = spool.chunks().iter().flat_map(|(partition, chunks)| {
-        chunks.chunks(UNIT).map(|chunks| Unit { partition: partition.clone(), chunks: chunks.to_vec() })
-    });
-    units.collect()
+pub(super) fn units(spool: &Spool) -> impl Iterator<Item = Unit<'_>> {
+    spool
+        .chunks()
+        .iter()
+        .flat_map(|(partition, chunks)| chunks.chunks(UNIT).map(move |chunks| Unit { partition, chunks }))
 }
 
 /// A batch that is sealed and packed, without its number.
@@ -62,14 +62,14 @@ pub(super) struct Work<'a, E> {
 }
 
 impl<E: From<StoreError>> Work<'_, E> {
-    pub(super) fn unit(&self, unit: &Unit) -> Result<UnitDone, E> {
+    pub(super) fn unit(&self, Unit { partition, chunks: places }: Unit<'_>) -> Result<UnitDone, E> {
         let mut done = UnitDone::default();
         let mut waiting = Waiting::default();
         let damaged = || self.reader.damaged();
-        let chunks = unit.chunks.iter().map(|at| self.reader.chunk(*at)).collect::<Result<Vec<_>, _>>()?;
-        for (at, plain) in unit.chunks.iter().zip(&chunks) {
-            let (partition, records) = spool::read(plain).ok_or_else(damaged)?;
-            if partition != unit.partition || records.len() as u64 != u64::from(at.records) {
+        let chunks = places.iter().map(|at| self.reader.chunk(*at)).collect::<Result<Vec<_>, _>>()?;
+        for (at, plain) in places.iter().zip(&chunks) {
+            let (found, records) = spool::read(plain).ok_or_else(damaged)?;
+            if found != *partition || records.len() as u64 != u64::from(at.records) {
                 return Err(damaged().into());
             }
             for spooled in records {
@@ -77,7 +77,7 @@ impl<E: From<StoreError>> Work<'_, E> {
                     continue;
                 }
                 if self.resolved.here.contains(spooled.ordinal) {
-                    match self.again && self.is_here(&unit.partition, spooled.record)? {
+                    match self.again && self.is_here(partition, spooled.record)? {
                         true => done.already_here += 1,
                         false => done.duplicates.push(spooled.ordinal),
                     }
@@ -86,12 +86,12 @@ impl<E: From<StoreError>> Work<'_, E> {
                 waiting.bytes += spooled.record.len();
                 waiting.records.push(spooled);
                 if waiting.records.len() >= MAX_BATCH || waiting.bytes >= BATCH_BYTES {
-                    done.batches.push(self.batch(&unit.partition, &std::mem::take(&mut waiting).records)?);
+                    done.batches.push(self.batch(partition, &std::mem::take(&mut waiting).records)?);
                 }
             }
         }
         if !waiting.records.is_empty() {
-            done.batches.push(self.batch(&unit.partition, &waiting.records)?);
+            done.batches.push(self.batch(partition, &waiting.records)?);
         }
         Ok(done)
     }

@@ -184,7 +184,8 @@ fn changes_that_come_in_during_a_backup_are_in_it_up_to_one_moment() {
         let restored = place.restore(&place.backups, Some(report.number), &name, &master()).unwrap();
         assert_sound(&restored.store);
         assert_eq!(restored.store.stats().unwrap().licences, report.counters.licences);
-        for n in 100..80 + report.counters.licences as u32 - 21 {
+        // The last one may have come between the two.
+        for n in 100..99 + report.counters.licences as u32 - 21 {
             let found = restored.store.by_identifier(&record(n, 1).identifier).unwrap().unwrap();
             assert_eq!(found.status.state, State::Suspended);
         }

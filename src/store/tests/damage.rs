@@ -43,6 +43,18 @@ fn a_store_without_its_key_file_is_not_taken_for_a_new_one() {
 }
 
 #[test]
+fn a_sample_of_any_size_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store);
+    for every in [1, 2, 5, 7, 1 << 58, u64::MAX] {
+        let report = store.check(catalogue(), &CheckOptions { every, ..CheckOptions::default() }).unwrap();
+        assert!(report.is_sound(), "{every}: {:?}", report.findings);
+        assert_eq!(report.batches, 6_u64.div_ceil(every));
+    }
+}
+
+#[test]
 fn flipped_bytes_in_sled_are_never_served_as_truth() {
     let (dir, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fill(&open(dir.path()));

@@ -39,6 +39,18 @@ fn folded_licences_are_found_as_before_and_after_a_new_start() {
 }
 
 #[test]
+fn folding_waits_for_nobody_who_holds_it_and_changes_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store);
+    let held = store.engine().hold_folding();
+    assert_eq!(store.fold().unwrap(), 0);
+    store.put("partner", "c", &serde_json::json!(1)).unwrap();
+    drop(held);
+    assert_eq!(store.fold().unwrap(), 21);
+}
+
+#[test]
 fn readers_find_everything_while_it_is_moved() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
@@ -91,8 +103,9 @@ fn a_killed_folding_loses_nothing() {
 #[test]
 fn the_thread_folds_when_there_are_many_and_leaves_few_alone() {
     let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path()));
+    // Opened again, so that the thread must count what was there before.
     let store = open(dir.path());
-    fill(&store);
     let start = |from| {
         let (engine, committer) = (Arc::clone(&store.engine), Arc::clone(&store.committer));
         let look_every = std::time::Duration::from_millis(1);

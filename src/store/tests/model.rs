@@ -18,6 +18,7 @@ enum Step {
     Kill,
     LoseSled,
     Export,
+    Fold,
 }
 
 #[derive(Default)]
@@ -40,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Kill),
         1 => Just(Step::LoseSled),
         1 => Just(Step::Export),
+        1 => Just(Step::Fold),
     ]
 }
 
@@ -94,6 +96,7 @@ impl Model {
                 assert_eq!(store.remove("k", &key.to_string()).unwrap(), there);
             }
             Step::Export => drop(store.export(NOW, &Watch::default()).unwrap()),
+            Step::Fold => drop(store.fold().unwrap()),
             Step::Reopen | Step::Kill | Step::LoseSled => {}
         }
     }

@@ -25,6 +25,19 @@ fn a_killed_store_has_all_that_was_acknowledged() {
 }
 
 #[test]
+fn what_a_killed_sorting_left_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path()));
+    let left = dir.path().join("scratch/check-id-00007");
+    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, "a run").unwrap();
+    let store = open(dir.path());
+    assert!(!left.exists());
+    assert_filled(&store);
+    assert_sound(&store);
+}
+
+#[test]
 fn a_deleted_sled_folder_is_rebuilt_from_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     fill(&open(dir.path()));
