@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::engine::{Named, open_trees, sync_files};
+use super::engine::{open_trees, sync_files};
 use super::{StoreError, StoreSettings};
 use crate::crypto::sha256;
 use crate::durable::DurableError;
@@ -33,14 +33,7 @@ struct Made {
 /// Writes all lines of `input` into a sled in `dir`; returns how many there were.
 pub fn write(dir: &Path, settings: &StoreSettings, input: impl Read + Send) -> Result<u64, StoreError> {
     let (db, trees) = open_trees(dir, settings.cache_bytes)?;
-    let [
-        Named { tree: blocks, .. },
-        _,
-        Named { tree: id, .. },
-        Named { tree: holder, .. },
-        Named { tree: number, .. },
-        ..,
-    ] = &trees;
+    let [blocks, _, id, holder, number, ..] = &trees;
     let mut lines = BufReader::with_capacity(1 << 20, input).split(b'\n');
     let chunks = std::iter::from_fn(move || {
         let chunk: Result<Vec<_>, _> = lines.by_ref().take(CHUNK).collect();

@@ -106,7 +106,7 @@ impl StoreLedger {
         for (tree, keys) in [(&engine.id, &ids), (&engine.holder, &holders), (&engine.number, &numbers)] {
             let mut batch = Batch::default();
             keys.iter().for_each(|key| batch.remove(key));
-            tree.tree.apply_batch(batch)?;
+            tree.apply_batch(batch)?;
         }
         engine.count_live(-(ids.len() as i64));
         Ok(moved)

@@ -23,11 +23,11 @@ impl Engine {
         self.write(&self.batch, &batch.number.0.to_be_bytes(), &batch.packed)?;
         for (slot, Entry { id, holders, number }) in (0..=u8::MAX).zip(&outline.entries) {
             let at = locator(Location { batch: batch.number, slot });
-            self.id.tree.insert(id, &at)?;
+            self.id.insert(id, &at)?;
             for holder in holders {
-                self.holder.tree.insert([holder.as_slice(), &at].concat(), &[])?;
+                self.holder.insert([holder.as_slice(), &at].concat(), &[])?;
             }
-            self.number.tree.insert([number.as_slice(), &at].concat(), &[])?;
+            self.number.insert([number.as_slice(), &at].concat(), &[])?;
         }
         self.count_live(outline.entries.len() as i64);
         Ok(())

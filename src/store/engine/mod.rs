@@ -26,6 +26,7 @@
 //!
 //! | file | decides |
 //! |---|---|
+//! | `stalls` | that sled does not stand still |
 //! | `trees` | opening sled, fsyncing it, whether it is whole |
 //! | `values` | values under encryption, in parts |
 //! | `index` | locators, and finding by them in a flat and a packed index together |
@@ -33,6 +34,7 @@
 
 mod content;
 mod index;
+mod stalls;
 mod trees;
 mod values;
 
@@ -178,6 +180,7 @@ impl Engine {
 
     /// Writes sled's pages and fsyncs its files, which its own `flush` does not.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let _under_way = self.meta.writing.begin();
         self.db.flush()?;
         sync_files(&self.dir)
     }

@@ -1,6 +1,7 @@
 //! sled itself: its trees, its files, and whether all is there that the counters tell of.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sled::Tree;
 
@@ -9,12 +10,33 @@ use super::super::op::ID_KEY;
 use super::super::packed;
 use super::super::traits::RecoveryCause;
 use super::Engine;
+use super::stalls::Writing;
 use crate::durable::DurableError;
 
-/// A tree with its name, which is part of every ciphertext's place.
+/// A tree with its name, which is part of every ciphertext's place. It is read as `tree`, and written only
+/// through the methods here, which are [watched](super::stalls).
 pub(in crate::store) struct Named {
     pub(in crate::store) name: &'static str,
     pub(in crate::store) tree: Tree,
+    pub(super) writing: Arc<Writing>,
+}
+
+impl Named {
+    pub(in crate::store) fn insert(&self, key: impl AsRef<[u8]>, value: &[u8]) -> sled::Result<()> {
+        let _under_way = self.writing.begin();
+        self.tree.insert(key, value).map(drop)
+    }
+
+    /// Whether something was there.
+    pub(in crate::store) fn remove(&self, key: impl AsRef<[u8]>) -> sled::Result<bool> {
+        let _under_way = self.writing.begin();
+        Ok(self.tree.remove(key)?.is_some())
+    }
+
+    pub(in crate::store) fn apply_batch(&self, batch: sled::Batch) -> sled::Result<()> {
+        let _under_way = self.writing.begin();
+        self.tree.apply_batch(batch)
+    }
 }
 
 impl Engine {
@@ -78,7 +100,10 @@ pub(in crate::store) fn open_trees(
         // Flushed by the writer alone, with an fsync after it.
         .flush_every_ms(None)
         .open()?;
-    let tree = |name: &'static str| Ok::<_, sled::Error>(Named { name, tree: db.open_tree(name)? });
+    let writing = Writing::watched();
+    let tree = |name: &'static str| {
+        Ok::<_, sled::Error>(Named { name, tree: db.open_tree(name)?, writing: Arc::clone(&writing) })
+    };
     let trees = [
         tree("batch")?,
         tree("impression")?,

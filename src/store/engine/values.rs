@@ -42,10 +42,10 @@ impl Engine {
         let parts = self.parts(tree, key, plain)?;
         let mut stale = parts.len();
         for (at, bytes) in parts {
-            tree.tree.insert(at, bytes)?;
+            tree.insert(at, &bytes)?;
         }
         while let Ok(part) = u16::try_from(stale)
-            && tree.tree.remove(part_key(key, part))?.is_some()
+            && tree.remove(part_key(key, part))?
         {
             stale += 1;
         }
@@ -67,7 +67,7 @@ impl Engine {
         for (at, bytes) in parts {
             batch.insert(at.as_slice(), bytes.as_slice());
         }
-        Ok(tree.tree.apply_batch(batch)?)
+        Ok(tree.apply_batch(batch)?)
     }
 
     /// Puts values anew that are there, as [`Engine::parts`] made them of the same content: nobody reads half
@@ -110,7 +110,7 @@ impl Engine {
 
     pub(super) fn erase(&self, tree: &Named, key: &[u8]) -> Result<(), StoreError> {
         for entry in tree.tree.scan_prefix(key) {
-            tree.tree.remove(entry?.0)?;
+            tree.remove(entry?.0)?;
         }
         Ok(())
     }
