@@ -24,6 +24,7 @@ use crate::crypto::{
 use crate::durable::{DirLock, RealDisk};
 use crate::evidence::Directory;
 use crate::exchange::copies::NodeSeal;
+use crate::exchange::master::MasterKeyed;
 use crate::exchange::reconcile::{Reconciled, reconcile};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
@@ -144,7 +145,7 @@ impl NodeSettings {
         if settings.log_origin.is_empty() {
             settings.log_origin = format!("licence-node.example/{}/log/1", settings.region);
         }
-        let base = std::path::absolute(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
+        let base = folder_of(file)?;
         let files = &mut settings.files;
         for path in [
             &mut files.data,
@@ -182,6 +183,24 @@ impl NodeSettings {
     /// The master key.
     pub fn master_key(&self) -> Result<Secret, Error> {
         self.files.master_key.read().map_err(|why| format!("files.master_key: {why}").into())
+    }
+
+    /// The settings of this configuration file once `files.master_key` says `source` there.
+    pub fn with_master_key(mut self, source: &MasterKeySource, file: &Path) -> Result<Self, Error> {
+        self.files.master_key = source.clone().under(&folder_of(file)?);
+        Ok(self)
+    }
+
+    /// All that is wrapped under the master key.
+    pub fn master_keyed(&self) -> MasterKeyed<'_> {
+        MasterKeyed {
+            disk: Arc::new(RealDisk),
+            data: &self.files.data,
+            store: self.store_dir(),
+            settings: &self.store,
+            log: self.log_dir(),
+            log_label: LOG_KEY_LABEL,
+        }
     }
 
     /// The public key of the log's checkpoints.
@@ -223,6 +242,13 @@ impl Node {
         std::fs::create_dir_all(&files.data).map_err(|why| at(&files.data, why))?;
         let lock = DirLock::acquire(&files.data)?;
         let disk = Arc::new(RealDisk);
+        // Before any key is read, and without one.
+        if let Some(source) = settings.master_keyed().settle()? {
+            tracing::warn!(
+                source,
+                "a change of the master key was interrupted and is ended now: files.master_key must name the new key"
+            );
+        }
         let master = settings.master_key()?;
 
         let store = OpenStore {
@@ -580,6 +606,11 @@ fn folder(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The folder of a configuration file, from which its relative paths are meant.
+fn folder_of(file: &Path) -> Result<PathBuf, Error> {
+    Ok(std::path::absolute(file)?.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 
 fn concatenated(dir: &Path) -> Result<Vec<u8>, Error> {

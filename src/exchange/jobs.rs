@@ -229,7 +229,7 @@ impl Jobs {
             std::thread::Builder::new().name("store-job".to_owned()).spawn(move || {
                 let outcome = work.run(&*store, &log, catalogue, began, &watch);
                 let outcome = outcome.map_err(|why| (why.rule(), why.to_string()));
-                let logged = log.append(entry(&id, kind, &outcome));
+                let logged = log.append(end(&id, kind, outcome.as_ref().map_err(|(rule, _)| *rule)));
                 *relock(&ended) = Some(match logged {
                     Ok(_) => outcome,
                     Err(why) => Err((why.rule(), why.to_string())),
@@ -279,21 +279,31 @@ impl Drop for Jobs {
     }
 }
 
-/// The entry of a job that ended.
-fn entry(id: &str, kind: &str, outcome: &Ended) -> Access {
-    let mut access = Access::new("admin.job", Outcome::Granted);
-    access.details.request_id = id.to_owned();
-    access.details.detail.insert("job".to_owned(), kind.into());
+/// The entry ahead of what is done to a store that no running node has.
+pub fn begin(kind: &str) -> Access {
+    about("admin.intent", "", kind)
+}
+
+/// The entry of a job that ended, with its report or the rule by which it failed.
+pub fn end(id: &str, kind: &str, outcome: Result<&Value, &'static str>) -> Access {
+    let mut access = about("admin.job", id, kind);
     match outcome {
         Ok(report) => {
             let findings = report.get("findings").and_then(Value::as_array).map(Vec::len);
             access.details.detail.extend(findings.map(|count| ("findings".to_owned(), count.into())));
         }
-        Err((rule, _)) => {
+        Err(rule) => {
             access.outcome = Outcome::Failed;
-            access.details.rule = Some((*rule).to_owned());
+            access.details.rule = Some(rule.to_owned());
         }
     }
+    access
+}
+
+fn about(op: &str, id: &str, kind: &str) -> Access {
+    let mut access = Access::new(op, Outcome::Granted);
+    access.details.request_id = id.to_owned();
+    access.details.detail.insert("job".to_owned(), kind.into());
     access
 }
 

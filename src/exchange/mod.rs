@@ -15,6 +15,7 @@
 //! | `changes` | issue and status, by issuing authorities |
 //! | `admin`, `jobs` | what the operator changes, and long work on the store |
 //! | `backup` | store and log together, out of a node and back |
+//! | `master` | another master key for both at once |
 //! | `tokens`, `catalogue`, `receipts` | the rest |
 //! | `import` | many records at once, from files |
 //! | `reconcile` | store and log say the same before the node serves |
@@ -30,6 +31,7 @@ mod files;
 pub mod import;
 pub mod jobs;
 mod licences;
+pub mod master;
 pub mod problem;
 mod rate;
 mod receipts;

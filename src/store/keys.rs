@@ -6,6 +6,8 @@
 //! beside it. The file is one canonical JSON text with an HMAC under the master key: a changed, added
 //! or removed entry is seen. It lies outside sled, and every export has a copy.
 
+mod rewrap;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -14,6 +16,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use rewrap::KeyFiles;
 
 use super::StoreError;
 use super::open::Places;

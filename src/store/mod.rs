@@ -80,9 +80,9 @@ pub use backup::{BackupOptions, BackupReport, Beside, BesideFiles, Counters, Res
 pub use compact::CompactReport;
 pub use growth::StoreWarning;
 pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealRecords, SealWatcher, Sealed};
+pub use keys::KeyFiles;
 pub use memory::{MemoryLevel, MemoryWatch, peak_resident_bytes, resident_bytes};
 pub use open::OpenStore;
-
 pub use rekey::RekeyReport;
 pub use settings::StoreSettings;
 pub use sled_store::Store;
@@ -118,8 +118,15 @@ pub enum StoreError {
     Batch(&'static str),
     #[error("{bytes} bytes in one change; the limit is {limit}")]
     TooLarge { bytes: usize, limit: usize },
-    #[error("this master key is not the one of {}", .0.display())]
+    #[error("this master key is not the one of {}; after a change of the master key files.master_key must name the new one", .0.display())]
     WrongMasterKey(PathBuf),
+    #[error("the new master key is the one in force; nothing is to be changed")]
+    SameMasterKey,
+    #[error(
+        "this master key is not the one of backup {number} in {}; a backup made before a change of the master key needs the older one",
+        dir.display()
+    )]
+    BackupMasterKey { dir: PathBuf, number: u64 },
     #[error("key file {}: {why}; every export holds a copy", path.display())]
     KeyFile { path: PathBuf, why: &'static str },
     #[error("{}: {why}", path.display())]
@@ -186,7 +193,8 @@ impl StoreError {
             Self::ForbiddenTransition { .. } => "store.forbiddenTransition",
             Self::Batch(_) => "store.batch",
             Self::TooLarge { .. } => "store.tooLarge",
-            Self::WrongMasterKey(_) => "store.wrongMasterKey",
+            Self::WrongMasterKey(_) | Self::BackupMasterKey { .. } => "store.wrongMasterKey",
+            Self::SameMasterKey => "store.sameMasterKey",
             Self::KeyFile { .. } => "store.keyFile",
             Self::File { .. } => "store.file",
             Self::Damaged { .. } => "store.damaged",

@@ -22,6 +22,7 @@ mod keys;
 mod kill;
 mod licence_offline;
 mod master_key;
+mod master_key_changed;
 mod negative;
 mod node_log;
 mod program;

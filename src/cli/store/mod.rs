@@ -4,6 +4,7 @@
 //! node is asked to do the work, and this program waits; reports and exit status are the same.
 
 mod print;
+mod rekey;
 mod running;
 
 use std::io::{IsTerminal, Write};
@@ -15,8 +16,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
+use super::Unechoed;
 use super::operator::Operator;
-use crate::crypto::SystemRandom;
+use crate::crypto::{MasterKeySource, SystemRandom};
 use crate::durable::{DurableError, RealDisk};
 use crate::exchange::backup::{Wanted, scratch};
 use crate::exchange::jobs::JobRequest;
@@ -81,7 +83,7 @@ pub enum StoreCommand {
     },
     /// Bring in a newer key; with --data write what lies under older ones anew. Ended early, it goes on at the
     /// next call
-    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data"])))]
+    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data", "master"])))]
     Rekey {
         /// A salt key for what is sealed from now on; the older ones stay
         #[arg(long)]
@@ -90,8 +92,15 @@ pub enum StoreCommand {
         #[arg(long)]
         data: bool,
         /// Values of the database written anew in a second at the most
-        #[arg(long, requires = "data")]
+        #[arg(long, conflicts_with_all = ["salt", "master"])]
         rate: Option<u64>,
+        /// The master key: all that it wraps, of store and access log, is wrapped under the key of --to
+        #[arg(long, requires = "to")]
+        master: bool,
+        /// Where the new master key comes from, as files.master_key is to name it: PATH (from the folder of the
+        /// configuration), env:NAME, command:PROGRAM ARGUMENT…
+        #[arg(long, value_name = "SOURCE", conflicts_with_all = ["salt", "data"], value_parser = Unechoed::<MasterKeySource>::new())]
+        to: Option<MasterKeySource>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -186,15 +195,18 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let report = OpenStore { dir, settings: &settings.store, master, random, disk }.compact()?;
             print::report(command, &serde_json::to_value(report)?, None, out)
         }
+        command @ StoreCommand::Rekey { to: Some(to), .. } => {
+            print::report(command, &rekey::master(config, to)?, None, out)
+        }
         command @ StoreCommand::Rekey { data, rate, .. } => {
             let node = open(config)?;
             let (store, master) = (&node.store, &node.settings.master_key()?);
+            let (log, now) = (&node.exchange.log, SystemClock.now());
             let report = if *data {
-                let now = SystemClock.now();
                 let work = |watch: &Watch| store.rekey_data(master, *rate, now, watch);
-                serde_json::to_value(shown(&Watch::default(), work)?)?
+                rekey::logged(log, "rekeyData", || Ok(json!(shown(&Watch::default(), work)?)))?
             } else {
-                json!({ "key": store.rekey_salt(master)? })
+                rekey::logged(log, "rekeySalt", || Ok(json!({ "key": store.rekey_salt(master)? })))?
             };
             node.close()?;
             print::report(command, &report, None, out)
