@@ -5,6 +5,7 @@
 //! demo and the tests start nodes through the same functions as `serve`.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -362,7 +363,8 @@ impl Node {
         })?;
         let listener = started.recv()??;
         let address = listener.addresses.first().copied().ok_or("the node listens nowhere")?;
-        Ok(RunningNode { node, address, handle: listener.handle, thread: Some(thread) })
+        let api::Listener { handle, released, .. } = listener;
+        Ok(RunningNode { node, address, handle, released, thread: Some(thread) })
     }
 
     fn look_at_memory(&self) {
@@ -401,11 +403,15 @@ async fn watch_memory(node: Arc<Node>) {
     }
 }
 
+/// How long workers have to end after the listener did.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A node that serves.
 pub struct RunningNode {
     pub node: Arc<Node>,
     pub address: SocketAddr,
     handle: actix_web::dev::ServerHandle,
+    released: mpsc::Receiver<Infallible>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -426,7 +432,10 @@ impl RunningNode {
         self.node.exchange.stop_jobs();
         let stopped = self.handle.stop(true);
         tokio::runtime::Builder::new_current_thread().build()?.block_on(stopped);
-        match thread.join() {
+        let ended = thread.join();
+        // The store is closed, and its folder let go, by whoever holds it last: not by a worker, unseen.
+        let _ = self.released.recv_timeout(RELEASED_WITHIN);
+        match ended {
             Ok(ended) => Ok(ended?),
             Err(_) => Err("the serving thread ended in a panic".into()),
         }
