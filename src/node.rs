@@ -294,6 +294,7 @@ impl Node {
             registry: store.clone(),
             store: store.clone(),
             backup_dir: settings.store.backup_dir.clone(),
+            master_key: files.master_key.clone(),
             log: Arc::new(log),
             keys: NodeKeys {
                 signer: key_for(&files.node_key, files, &node_certificate)?,

@@ -62,7 +62,7 @@ use self::registrations::Registrations;
 use self::replays::Replays;
 use self::settings::ExchangeSettings;
 use crate::accesslog::{AccessLog, LogError, Outcome};
-use crate::crypto::{Random, Signer, sha256};
+use crate::crypto::{MasterKeySource, Random, Signer, sha256};
 use crate::evidence::{Directory, Receipt, b64};
 use crate::licence::Catalogue;
 use crate::peer::Peers;
@@ -220,6 +220,8 @@ pub struct ExchangeParts {
     pub store: Arc<dyn StoreAdmin>,
     /// Below it the operator may have backups made.
     pub backup_dir: Option<PathBuf>,
+    /// Read only when the operator has a key of the store changed.
+    pub master_key: MasterKeySource,
     pub log: Arc<AccessLog>,
     pub keys: NodeKeys,
     pub sealing: SealingKeys,
@@ -235,7 +237,14 @@ impl Exchange {
         let places = |count| Arc::new(Semaphore::new(count));
         let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
         Ok(Self {
-            jobs: jobs::Jobs::new(parts.store, log, parts.catalogue, clock, parts.backup_dir),
+            jobs: jobs::Jobs::new(
+                parts.store,
+                log,
+                parts.catalogue,
+                clock,
+                parts.backup_dir,
+                parts.master_key,
+            ),
             uploads: places(parts.settings.file_uploads),
             workers: places(parts.settings.file_workers),
             memory: MemoryWatch::default(),

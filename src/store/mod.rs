@@ -83,7 +83,7 @@ pub use intake::{Committed, Intake, Phase, Recorded, Recorder, Refused, SealReco
 pub use keys::KeyFiles;
 pub use memory::{MemoryLevel, MemoryWatch, peak_resident_bytes, resident_bytes};
 pub use open::OpenStore;
-pub use rekey::RekeyReport;
+pub use rekey::{FetchMasterKey, RekeyReport};
 pub use settings::StoreSettings;
 pub use sled_store::Store;
 pub use traits::{
@@ -145,6 +145,11 @@ pub enum StoreError {
         "an import was interrupted: take it up again with `import --resume`, or drop it with `import --abandon`"
     )]
     ImportUnderWay,
+    #[error("the data key is being changed; an import begins when that is done")]
+    Rekeying,
+    /// Its source gave nothing, or no key.
+    #[error("files.master_key: {0}")]
+    MasterKeySource(CryptoError),
     #[error("there is no backup{} in {}", number.map_or_else(String::new, |n| format!(" {n}")), dir.display())]
     NoBackup { dir: PathBuf, number: Option<u64> },
     #[error("{} is not empty; a backup is restored where there is nothing", .0.display())]
@@ -203,6 +208,8 @@ impl StoreError {
             Self::NothingCovers { .. } => "store.nothingCovers",
             Self::Probe(..) => "store.probe",
             Self::ImportUnderWay => "store.importUnderWay",
+            Self::Rekeying => "store.rekeying",
+            Self::MasterKeySource(_) => "store.masterKeySource",
             Self::NoBackup { .. } => "store.noBackup",
             Self::NotEmpty(_) => "store.notEmpty",
             Self::BackupFile { .. } => "store.backupFile",

@@ -26,6 +26,7 @@ mod master_key_changed;
 mod negative;
 mod node_log;
 mod program;
+mod rekey;
 mod report_page;
 mod sample_configuration;
 mod seal_making;

@@ -36,7 +36,7 @@ pub struct StoreArgs {
     /// The node's configuration file; without --url the node must not be running
     #[arg(long, global = true)]
     config: Option<PathBuf>,
-    /// The running node, for stats, check, export and backup
+    /// The running node, for stats, check, export, backup, rekey --salt and rekey --data
     #[command(flatten)]
     operator: Operator,
     #[command(subcommand)]
@@ -94,7 +94,8 @@ pub enum StoreCommand {
         /// Values of the database written anew in a second at the most
         #[arg(long, conflicts_with_all = ["salt", "master"])]
         rate: Option<u64>,
-        /// The master key: all that it wraps, of store and access log, is wrapped under the key of --to
+        /// The master key: all that it wraps, of store and access log, is wrapped under the key of --to. The node
+        /// must not be running
         #[arg(long, requires = "to")]
         master: bool,
         /// Where the new master key comes from, as files.master_key is to name it: PATH (from the folder of the
@@ -198,19 +199,6 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         command @ StoreCommand::Rekey { to: Some(to), .. } => {
             print::report(command, &rekey::master(config, to)?, None, out)
         }
-        command @ StoreCommand::Rekey { data, rate, .. } => {
-            let node = open(config)?;
-            let (store, master) = (&node.store, &node.settings.master_key()?);
-            let (log, now) = (&node.exchange.log, SystemClock.now());
-            let report = if *data {
-                let work = |watch: &Watch| store.rekey_data(master, *rate, now, watch);
-                rekey::logged(log, "rekeyData", || Ok(json!(shown(&Watch::default(), work)?)))?
-            } else {
-                rekey::logged(log, "rekeySalt", || Ok(json!({ "key": store.rekey_salt(master)? })))?
-            };
-            node.close()?;
-            print::report(command, &report, None, out)
-        }
         command => {
             let node = open(config)?;
             let code = alone(command, &node, out)?;
@@ -236,6 +224,8 @@ fn job(command: &StoreCommand, backup_name: impl Fn(&Path) -> Option<String>) ->
             to: dir.as_deref().and_then(backup_name),
             keep: keep.map(|keep| keep as usize),
         },
+        StoreCommand::Rekey { salt: true, .. } => JobRequest::RekeySalt {},
+        StoreCommand::Rekey { data: true, rate, .. } => JobRequest::RekeyData { values_per_second: *rate },
         _ => return None,
     })
 }
@@ -252,10 +242,14 @@ fn alone(command: &StoreCommand, node: &Node, out: &mut dyn Write) -> Result<Exi
         _ => None,
     };
     let work = request.resolve(backups.map(PathBuf::as_path)).map_err(|why| why.detail)?;
-    let log = &node.exchange.log;
-    let report = shown(&Watch::default(), |watch| {
-        work.run(&*node.store, log, node.exchange.catalogue, SystemClock.now(), watch)
-    })?;
+    let (log, master, kind) = (&node.exchange.log, &node.settings.files.master_key, work.kind());
+    let work = || {
+        shown(&Watch::default(), |watch| {
+            work.run(&*node.store, log, node.exchange.catalogue, master, SystemClock.now(), watch)
+        })
+    };
+    let report =
+        if let StoreCommand::Rekey { .. } = command { rekey::logged(log, kind, work)? } else { work()? };
     match command {
         StoreCommand::Stats { .. } => print::report(command, &stats()?, Some(&report), out),
         _ => print::report(command, &report, None, out),

@@ -36,7 +36,7 @@ pub(super) fn master(config: &Path, to: &MasterKeySource) -> Result<Value, Error
             format!("--to: {to} gives another key each time; a master key is one that is kept").into()
         );
     }
-    let node = crate::cli::open_node(settings.clone()).map_err(super::say_who_holds_it)?;
+    let node = crate::cli::open_node(settings.clone())?;
     node.exchange.log.append(jobs::begin(MASTER))?;
     node.close()?;
     drop(node);

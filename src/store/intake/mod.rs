@@ -157,8 +157,9 @@ impl<'s> Intake<'s> {
     /// Begins an import, or takes up the one that was interrupted if `resume` says so.
     ///
     /// # Errors
-    /// [`StoreError::ImportUnderWay`] if there is one and it is not to be taken up.
+    /// [`StoreError::ImportUnderWay`] if there is one and it is not to be taken up; [`StoreError::Rekeying`].
     pub fn begin(store: &'s Store, resume: bool) -> Result<Self, StoreError> {
+        let _rekeying = store.rekeying.none()?;
         let dir = &store.places.import;
         let disk = &store.disk;
         let scratch = Scratch {
@@ -208,7 +209,8 @@ impl<'s> Intake<'s> {
     pub fn abandon(store: &Store) -> Result<bool, StoreError> {
         let head = store.engine.head();
         match State::load(&*store.disk, &store.places.import, &store.engine.keys) {
-            Ok(None) => return Ok(false),
+            // What has no state file was never acknowledged; it would hold back a change of the data key.
+            Ok(None) => return remove(store).map(|()| false),
             Ok(Some(state)) if state.is_in(&head) => {}
             Ok(Some(state)) => {
                 remove_files(store, state.files())?;
