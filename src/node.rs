@@ -5,6 +5,7 @@
 //! demo and the tests start nodes through the same functions as `serve`.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -24,6 +25,7 @@ use crate::crypto::{
 use crate::durable::{DirLock, RealDisk};
 use crate::evidence::Directory;
 use crate::exchange::copies::NodeSeal;
+use crate::exchange::master::MasterKeyed;
 use crate::exchange::reconcile::{Reconciled, reconcile};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
@@ -144,7 +146,7 @@ impl NodeSettings {
         if settings.log_origin.is_empty() {
             settings.log_origin = format!("licence-node.example/{}/log/1", settings.region);
         }
-        let base = std::path::absolute(file)?.parent().map(Path::to_path_buf).unwrap_or_default();
+        let base = folder_of(file)?;
         let files = &mut settings.files;
         for path in [
             &mut files.data,
@@ -182,6 +184,24 @@ impl NodeSettings {
     /// The master key.
     pub fn master_key(&self) -> Result<Secret, Error> {
         self.files.master_key.read().map_err(|why| format!("files.master_key: {why}").into())
+    }
+
+    /// The settings of this configuration file once `files.master_key` says `source` there.
+    pub fn with_master_key(mut self, source: &MasterKeySource, file: &Path) -> Result<Self, Error> {
+        self.files.master_key = source.clone().under(&folder_of(file)?);
+        Ok(self)
+    }
+
+    /// All that is wrapped under the master key.
+    pub fn master_keyed(&self) -> MasterKeyed<'_> {
+        MasterKeyed {
+            disk: Arc::new(RealDisk),
+            data: &self.files.data,
+            store: self.store_dir(),
+            settings: &self.store,
+            log: self.log_dir(),
+            log_label: LOG_KEY_LABEL,
+        }
     }
 
     /// The public key of the log's checkpoints.
@@ -223,6 +243,13 @@ impl Node {
         std::fs::create_dir_all(&files.data).map_err(|why| at(&files.data, why))?;
         let lock = DirLock::acquire(&files.data)?;
         let disk = Arc::new(RealDisk);
+        // Before any key is read, and without one.
+        if let Some(source) = settings.master_keyed().settle()? {
+            tracing::warn!(
+                source,
+                "a change of the master key was interrupted and is ended now: files.master_key must name the new key"
+            );
+        }
         let master = settings.master_key()?;
 
         let store = OpenStore {
@@ -267,6 +294,7 @@ impl Node {
             registry: store.clone(),
             store: store.clone(),
             backup_dir: settings.store.backup_dir.clone(),
+            master_key: files.master_key.clone(),
             log: Arc::new(log),
             keys: NodeKeys {
                 signer: key_for(&files.node_key, files, &node_certificate)?,
@@ -336,7 +364,8 @@ impl Node {
         })?;
         let listener = started.recv()??;
         let address = listener.addresses.first().copied().ok_or("the node listens nowhere")?;
-        Ok(RunningNode { node, address, handle: listener.handle, thread: Some(thread) })
+        let api::Listener { handle, released, .. } = listener;
+        Ok(RunningNode { node, address, handle, released, thread: Some(thread) })
     }
 
     fn look_at_memory(&self) {
@@ -375,11 +404,15 @@ async fn watch_memory(node: Arc<Node>) {
     }
 }
 
+/// How long workers have to end after the listener did.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A node that serves.
 pub struct RunningNode {
     pub node: Arc<Node>,
     pub address: SocketAddr,
     handle: actix_web::dev::ServerHandle,
+    released: mpsc::Receiver<Infallible>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -400,7 +433,10 @@ impl RunningNode {
         self.node.exchange.stop_jobs();
         let stopped = self.handle.stop(true);
         tokio::runtime::Builder::new_current_thread().build()?.block_on(stopped);
-        match thread.join() {
+        let ended = thread.join();
+        // The store is closed, and its folder let go, by whoever holds it last: not by a worker, unseen.
+        let _ = self.released.recv_timeout(RELEASED_WITHIN);
+        match ended {
             Ok(ended) => Ok(ended?),
             Err(_) => Err("the serving thread ended in a panic".into()),
         }
@@ -579,6 +615,11 @@ fn folder(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The folder of a configuration file, from which its relative paths are meant.
+fn folder_of(file: &Path) -> Result<PathBuf, Error> {
+    Ok(std::path::absolute(file)?.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 
 fn concatenated(dir: &Path) -> Result<Vec<u8>, Error> {

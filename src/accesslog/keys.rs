@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::prelude::*;
+use zeroize::Zeroizing;
 
 use super::LogError;
 use crate::crypto::{AeadKey, Random, Secret, hmac_sha256};
@@ -31,7 +32,7 @@ struct Opened {
 impl Keys {
     /// The keys of the log in `log_dir`. Nothing is read yet.
     pub fn new(disk: Arc<dyn Disk>, log_dir: &Path, master: AeadKey) -> Self {
-        Self { disk, dir: log_dir.join("keys"), master, open: Mutex::default() }
+        Self { disk, dir: Self::folder(log_dir), master, open: Mutex::default() }
     }
 
     /// The key that opens the entries of `time`'s month; `None` when it was destroyed.
@@ -84,20 +85,68 @@ impl Keys {
         Ok(())
     }
 
+    /// The folder in which the keys of the log in `log_dir` lie.
+    pub fn folder(log_dir: &Path) -> PathBuf {
+        log_dir.join("keys")
+    }
+
+    /// What each key file is under another `master`: the same key, wrapped anew. Nothing is written.
+    ///
+    /// # Errors
+    /// [`LogError::WrappedKey`]
+    pub fn rewrapped(
+        &self,
+        master: &AeadKey,
+        random: &dyn Random,
+    ) -> Result<Vec<(PathBuf, Vec<u8>)>, LogError> {
+        let mut files = Vec::new();
+        for name in self.names()? {
+            let Some(secret) = self.unwrap(&name)? else { continue };
+            let wrapped = master.seal(&aad(&name), secret.expose(), random)?;
+            files.push((self.file(&name, "key"), wrapped));
+        }
+        Ok(files)
+    }
+
+    /// Opens every key that there is; how many.
+    ///
+    /// # Errors
+    /// [`LogError::WrappedKey`]
+    pub fn check(&self) -> Result<usize, LogError> {
+        let names = self.names()?;
+        names.iter().try_for_each(|name| self.unwrap(name).map(|_| ()))?;
+        Ok(names.len())
+    }
+
+    /// Names of the keys that there are. A log without an entry has none.
+    fn names(&self) -> Result<Vec<String>, LogError> {
+        let names = match self.disk.list(&self.dir) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            listed => listed.map_err(DurableError::io("list", &self.dir))?,
+        };
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".key")).map(str::to_owned).collect())
+    }
+
     fn load(&self, name: &str) -> Result<Option<Opened>, LogError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = open.get(name) {
             return Ok(Some(key.clone()));
         }
+        let Some(secret) = self.unwrap(name)? else { return Ok(None) };
+        let key = Opened { aead: Arc::new(secret.aead()?), secret };
+        open.insert(name.to_owned(), key.clone());
+        Ok(Some(key))
+    }
+
+    /// A key as its file has it; `None` if there is no such file.
+    fn unwrap(&self, name: &str) -> Result<Option<Secret>, LogError> {
         let path = self.file(name, "key");
         let Some(wrapped) = self.disk.read(&path).map_err(DurableError::io("read", &path))? else {
             return Ok(None);
         };
-        let plain = self.master.open(&aad(name), &wrapped)?;
-        let secret = Secret::from_slice(&plain).ok_or_else(|| LogError::MissingKey(name.to_owned()))?;
-        let key = Opened { aead: Arc::new(secret.aead()?), secret };
-        open.insert(name.to_owned(), key.clone());
-        Ok(Some(key))
+        let plain = self.master.open(&aad(name), &wrapped).map(Zeroizing::new);
+        let secret = plain.ok().and_then(|plain| Secret::from_slice(&plain));
+        secret.map(Some).ok_or(LogError::WrappedKey(path))
     }
 
     fn destroyed(&self, name: &str) -> Result<bool, LogError> {
@@ -168,5 +217,26 @@ mod tests {
         assert!(keys(&disk.crash(0)).month(at).unwrap().is_none());
         assert!(matches!(one.prepare(at, &SeededRandom::new("k")), Err(LogError::DestroyedKey(_))));
         assert!(one.blind(at, "1").unwrap().is_some(), "the year's key stays");
+    }
+
+    #[test]
+    fn keys_wrapped_anew_are_the_same_and_a_destroyed_one_stays_so() {
+        let disk = FaultDisk::new();
+        let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+        let (one, two) = (at("2026-11-30T12:00:00Z"), at("2026-12-30T12:00:00Z"));
+        let before = keys(&disk);
+        [one, two].iter().for_each(|time| before.prepare(*time, &SeededRandom::new("keys")).unwrap());
+        before.destroy("2026-11").unwrap();
+        let other = || Secret::from_bytes([2; 32]).aead().unwrap();
+        let files = before.rewrapped(&other(), &SeededRandom::new("again")).unwrap();
+        assert_eq!((files.len(), before.check().unwrap()), (2, 2));
+        for (path, content) in files {
+            replace_file(&disk, &path, &content).unwrap();
+        }
+        let after = Keys::new(Arc::new(disk.clone()), Path::new("log"), other());
+        assert_eq!(after.check().unwrap(), 2);
+        assert_eq!(after.blind(two, "1").unwrap(), before.blind(two, "1").unwrap());
+        assert!(after.month(one).unwrap().is_none());
+        assert!(matches!(keys(&disk).month(two), Err(LogError::WrappedKey(_))));
     }
 }

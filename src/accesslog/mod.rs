@@ -46,6 +46,8 @@ pub use search::{Filter, Found, search};
 pub use tiles::{Resource, tile_path};
 pub use verify::{Finding, Report, VerifyOptions, verify};
 
+use std::path::PathBuf;
+
 use crate::crypto::CryptoError;
 use crate::durable::{CommitError, DurableError};
 use crate::merkle::{self, Hash};
@@ -70,6 +72,8 @@ pub enum LogError {
     Op,
     #[error("entry {index} is not what this log writes: {rule}")]
     Entry { index: u64, rule: &'static str },
+    #[error("log key {}: it does not unwrap: this master key is not the one of the log, or the file was changed", .0.display())]
+    WrappedKey(PathBuf),
     #[error("the key {0} is missing and was not destroyed by this program")]
     MissingKey(String),
     #[error("the key {0} was destroyed")]
@@ -105,6 +109,7 @@ impl LogError {
             Self::EntryTooLarge { .. } => "log.entryTooLarge",
             Self::Op => "log.op",
             Self::Entry { .. } => "log.entry",
+            Self::WrappedKey(_) => "log.wrappedKey",
             Self::MissingKey(_) => "log.missingKey",
             Self::DestroyedKey(_) => "log.destroyedKey",
             Self::Head(_) => "log.head",

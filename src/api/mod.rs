@@ -12,8 +12,10 @@
 pub mod settings;
 pub mod tls;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -43,12 +45,16 @@ struct ClientChain(Vec<Vec<u8>>);
 struct Shared {
     exchange: Arc<Exchange>,
     body_timeout: Duration,
+    // After the exchange: once it is gone, so is every worker's hold on that.
+    _held: Sender<Infallible>,
 }
 
 /// A running listener.
 pub struct Listener {
     pub addresses: Vec<std::net::SocketAddr>,
     pub handle: ServerHandle,
+    /// Disconnects when no worker has the exchange any more; their threads end some time after the listener.
+    pub released: Receiver<Infallible>,
 }
 
 /// Starts on a bound socket; the returned future runs until the listener is stopped.
@@ -58,8 +64,9 @@ pub fn listen(
     socket: TcpListener,
     tls: rustls::ServerConfig,
 ) -> std::io::Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>)> {
-    let shared =
-        web::Data::new(Shared { exchange, body_timeout: Duration::from_millis(settings.body_timeout_ms) });
+    let (held, released) = mpsc::channel();
+    let body_timeout = Duration::from_millis(settings.body_timeout_ms);
+    let shared = web::Data::new(Shared { exchange, body_timeout, _held: held });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -79,7 +86,7 @@ pub fn listen(
     let addresses = server.addrs();
     let server = server.run();
     let handle = server.handle();
-    Ok((Listener { addresses, handle }, server))
+    Ok((Listener { addresses, handle, released }, server))
 }
 
 fn remember_client(connection: &dyn std::any::Any, extensions: &mut Extensions) {

@@ -239,6 +239,11 @@ fn log_command(command: LogCommand, out: &mut dyn Write) -> Result<ExitCode, Err
     let done = match command {
         LogCommand::Search { config, args } => {
             let settings = NodeSettings::read(&config.config)?;
+            if settings.master_keyed().is_interrupted()? {
+                return Err(
+                    "a change of the master key was interrupted; `serve` or `store stats` ends it".into()
+                );
+            }
             let master = settings.master_key()?.derive(LOG_KEY_LABEL).aead()?;
             let keys = Keys::new(disk.clone(), &settings.log_dir(), master);
             log::search(disk.as_ref(), &settings.log_dir(), &settings.log_origin, &keys, &args, out)?;

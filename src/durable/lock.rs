@@ -8,7 +8,7 @@ use super::DurableError;
 /// An exclusive lock on a directory, held until dropped or until the process ends.
 #[derive(Debug)]
 pub struct DirLock {
-    _file: File,
+    file: File,
 }
 
 impl DirLock {
@@ -25,10 +25,17 @@ impl DirLock {
             .open(&path)
             .map_err(DurableError::io("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(DurableError::Locked(dir.to_owned())),
             Err(TryLockError::Error(why)) => Err(DurableError::io("lock", &path)(why)),
         }
+    }
+}
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing would not do: a process that is just being started has the file too until it runs its program.
+        let _ = self.file.unlock();
     }
 }
 
@@ -41,7 +48,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let held = DirLock::acquire(dir.path()).unwrap();
         assert!(matches!(DirLock::acquire(dir.path()), Err(DurableError::Locked(_))));
+        let inherited = held.file.try_clone().unwrap();
         drop(held);
         DirLock::acquire(dir.path()).unwrap();
+        drop(inherited);
     }
 }

@@ -16,6 +16,7 @@
 //!   it builds on it: an earlier process may have met that failure.
 //! - A [`Committer`] gathers what many callers hand in, writes it with one fsync, and only then
 //!   answers each.
+//! - Several files that belong together are replaced as one step ([`Swap`]): a start ends it or undoes it.
 //!
 //! What a payload means, and encrypting it, is the caller's.
 
@@ -27,6 +28,7 @@ pub mod framed;
 mod journal;
 mod lock;
 mod segments;
+mod swap;
 
 pub use committer::{CommitError, Committer, Ledger, Limits, Outcome, Staged};
 pub use copy::{Sum, copy_file, sum_file};
@@ -35,6 +37,7 @@ pub use fault::{FaultDisk, Plan};
 pub use journal::{Frozen, Journal, Replayed};
 pub use lock::DirLock;
 pub use segments::{Position, scan};
+pub use swap::Swap;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::backup::LogBeside;
 use super::problem::{Problem, national};
 use crate::accesslog::{Access, AccessLog, Outcome};
+use crate::crypto::MasterKeySource;
 use crate::licence::Catalogue;
-use crate::store::{BackupOptions, CheckOptions, Progress, StoreAdmin, StoreError, Watch};
+use crate::store::{BackupOptions, CheckOptions, FetchMasterKey, Progress, StoreAdmin, StoreError, Watch};
 use crate::time::{Clock, Timestamp};
 
 /// What a job is to do, as the operator asks for it.
@@ -42,6 +43,14 @@ pub enum JobRequest {
         keep: Option<usize>,
     },
     Breakdown {},
+    /// Another salt key, for what is sealed from now on.
+    RekeySalt {},
+    /// Another data key, and what lies under older ones written anew.
+    #[serde(rename_all = "camelCase")]
+    RekeyData {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        values_per_second: Option<u64>,
+    },
 }
 
 const fn every_one() -> u64 {
@@ -55,28 +64,35 @@ pub enum Work {
     Export,
     Backup { dir: PathBuf, keep: Option<usize> },
     Breakdown,
+    RekeySalt,
+    RekeyData { values_per_second: Option<u64> },
 }
 
 impl Work {
-    const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Check { .. } => "check",
             Self::Export => "export",
             Self::Backup { .. } => "backup",
             Self::Breakdown => "breakdown",
+            Self::RekeySalt => "rekeySalt",
+            Self::RekeyData { .. } => "rekeyData",
         }
     }
 
-    /// Does it and gives its report.
+    /// Does it and gives its report. The master key is read from its source only by what changes the key
+    /// file, and each time.
     pub fn run(
         self,
         store: &dyn StoreAdmin,
         log: &Arc<AccessLog>,
         catalogue: &Catalogue,
+        master: &MasterKeySource,
         now: Timestamp,
         watch: &Watch,
     ) -> Result<Value, StoreError> {
         let watch = watch.clone();
+        let master: FetchMasterKey<'_> = &|| master.read().map_err(StoreError::MasterKeySource);
         match self {
             Self::Check { every, findings, licences_per_second } => {
                 let max_findings = findings.unwrap_or(CheckOptions::default().max_findings);
@@ -89,6 +105,10 @@ impl Work {
                 Ok(json(&store.backup(&options, &LogBeside(Arc::clone(log)), now)?))
             }
             Self::Breakdown => Ok(json(&store.breakdown(&watch)?)),
+            Self::RekeySalt => Ok(json!({ "key": store.rekey_salt(master)? })),
+            Self::RekeyData { values_per_second } => {
+                Ok(json(&store.rekey_data(master, values_per_second, now, &watch)?))
+            }
         }
     }
 }
@@ -107,6 +127,8 @@ impl JobRequest {
             }
             Self::Export {} => Work::Export,
             Self::Breakdown {} => Work::Breakdown,
+            Self::RekeySalt {} => Work::RekeySalt,
+            Self::RekeyData { values_per_second } => Work::RekeyData { values_per_second },
             Self::Backup { to, keep } => {
                 let dir = backups.ok_or_else(|| {
                     let detail = "this node has no folder for backups (store.backup_dir)";
@@ -193,6 +215,7 @@ pub(super) struct Jobs {
     catalogue: &'static Catalogue,
     clock: Arc<dyn Clock>,
     backups: Option<PathBuf>,
+    master: MasterKeySource,
     last: Mutex<Option<Job>>,
     stopped: Mutex<bool>,
 }
@@ -204,8 +227,10 @@ impl Jobs {
         catalogue: &'static Catalogue,
         clock: Arc<dyn Clock>,
         backups: Option<PathBuf>,
+        master: MasterKeySource,
     ) -> Self {
-        Self { store, log, catalogue, clock, backups, last: Mutex::default(), stopped: Mutex::default() }
+        let (last, stopped) = (Mutex::default(), Mutex::default());
+        Self { store, log, catalogue, clock, backups, master, last, stopped }
     }
 
     /// # Errors
@@ -226,10 +251,11 @@ impl Jobs {
         let thread = {
             let (store, log, catalogue) = (Arc::clone(&self.store), Arc::clone(&self.log), self.catalogue);
             let (watch, ended, id) = (watch.clone(), Arc::clone(&ended), id.to_owned());
+            let master = self.master.clone();
             std::thread::Builder::new().name("store-job".to_owned()).spawn(move || {
-                let outcome = work.run(&*store, &log, catalogue, began, &watch);
+                let outcome = work.run(&*store, &log, catalogue, &master, began, &watch);
                 let outcome = outcome.map_err(|why| (why.rule(), why.to_string()));
-                let logged = log.append(entry(&id, kind, &outcome));
+                let logged = log.append(end(&id, kind, outcome.as_ref().map_err(|(rule, _)| *rule)));
                 *relock(&ended) = Some(match logged {
                     Ok(_) => outcome,
                     Err(why) => Err((why.rule(), why.to_string())),
@@ -279,21 +305,33 @@ impl Drop for Jobs {
     }
 }
 
-/// The entry of a job that ended.
-fn entry(id: &str, kind: &str, outcome: &Ended) -> Access {
-    let mut access = Access::new("admin.job", Outcome::Granted);
-    access.details.request_id = id.to_owned();
-    access.details.detail.insert("job".to_owned(), kind.into());
+/// The entry ahead of what is done to a store that no running node has.
+pub fn begin(kind: &str) -> Access {
+    about("admin.intent", "", kind)
+}
+
+/// The entry of a job that ended, with its report or the rule by which it failed.
+pub fn end(id: &str, kind: &str, outcome: Result<&Value, &'static str>) -> Access {
+    let mut access = about("admin.job", id, kind);
     match outcome {
         Ok(report) => {
             let findings = report.get("findings").and_then(Value::as_array).map(Vec::len);
+            let key = report.get("key").cloned();
             access.details.detail.extend(findings.map(|count| ("findings".to_owned(), count.into())));
+            access.details.detail.extend(key.map(|number| ("key".to_owned(), number)));
         }
-        Err((rule, _)) => {
+        Err(rule) => {
             access.outcome = Outcome::Failed;
-            access.details.rule = Some((*rule).to_owned());
+            access.details.rule = Some(rule.to_owned());
         }
     }
+    access
+}
+
+fn about(op: &str, id: &str, kind: &str) -> Access {
+    let mut access = Access::new(op, Outcome::Granted);
+    access.details.request_id = id.to_owned();
+    access.details.detail.insert("job".to_owned(), kind.into());
     access
 }
 

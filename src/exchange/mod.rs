@@ -15,6 +15,7 @@
 //! | `changes` | issue and status, by issuing authorities |
 //! | `admin`, `jobs` | what the operator changes, and long work on the store |
 //! | `backup` | store and log together, out of a node and back |
+//! | `master` | another master key for both at once |
 //! | `tokens`, `catalogue`, `receipts` | the rest |
 //! | `import` | many records at once, from files |
 //! | `reconcile` | store and log say the same before the node serves |
@@ -30,6 +31,7 @@ mod files;
 pub mod import;
 pub mod jobs;
 mod licences;
+pub mod master;
 pub mod problem;
 mod rate;
 mod receipts;
@@ -60,7 +62,7 @@ use self::registrations::Registrations;
 use self::replays::Replays;
 use self::settings::ExchangeSettings;
 use crate::accesslog::{AccessLog, LogError, Outcome};
-use crate::crypto::{Random, Signer, sha256};
+use crate::crypto::{MasterKeySource, Random, Signer, sha256};
 use crate::evidence::{Directory, Receipt, b64};
 use crate::licence::Catalogue;
 use crate::peer::Peers;
@@ -218,6 +220,8 @@ pub struct ExchangeParts {
     pub store: Arc<dyn StoreAdmin>,
     /// Below it the operator may have backups made.
     pub backup_dir: Option<PathBuf>,
+    /// Read only when the operator has a key of the store changed.
+    pub master_key: MasterKeySource,
     pub log: Arc<AccessLog>,
     pub keys: NodeKeys,
     pub sealing: SealingKeys,
@@ -233,7 +237,14 @@ impl Exchange {
         let places = |count| Arc::new(Semaphore::new(count));
         let (log, clock) = (Arc::clone(&parts.log), Arc::clone(&parts.clock));
         Ok(Self {
-            jobs: jobs::Jobs::new(parts.store, log, parts.catalogue, clock, parts.backup_dir),
+            jobs: jobs::Jobs::new(
+                parts.store,
+                log,
+                parts.catalogue,
+                clock,
+                parts.backup_dir,
+                parts.master_key,
+            ),
             uploads: places(parts.settings.file_uploads),
             workers: places(parts.settings.file_workers),
             memory: MemoryWatch::default(),

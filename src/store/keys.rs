@@ -6,6 +6,8 @@
 //! beside it. The file is one canonical JSON text with an HMAC under the master key: a changed, added
 //! or removed entry is seen. It lies outside sled, and every export has a copy.
 
+mod rewrap;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -14,6 +16,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use rewrap::KeyFiles;
 
 use super::StoreError;
 use super::open::Places;
@@ -125,10 +129,12 @@ struct Signed {
     mac: String,
 }
 
-/// The data keys, which come in while the store is open.
-struct DataRing {
-    keys: BTreeMap<KeyId, Arc<DataKeys>>,
+/// The keys that come in while the store is open.
+struct Ring {
+    data: BTreeMap<KeyId, Arc<DataKeys>>,
     current: KeyId,
+    salts: SaltKeys,
+    current_salt: SaltKey,
 }
 
 struct DataKeys {
@@ -162,11 +168,9 @@ pub(super) enum Use {
 /// The unwrapped keys of a store.
 pub(super) struct Keyring {
     pub(super) store: [u8; 16],
-    data: RwLock<DataRing>,
+    ring: RwLock<Ring>,
     index: Hmac,
     files: Secret,
-    salts: SaltKeys,
-    current_salt: SaltKey,
 }
 
 impl Keyring {
@@ -188,8 +192,7 @@ impl Keyring {
         Self::open(disk, dir, master)
     }
 
-    /// Adds a key to the key file and to its copy beside the exports. A data key is current on return, a salt
-    /// key from the next opening on.
+    /// Adds a data or salt key to the key file and to its copy beside the exports. It is current on return.
     ///
     /// # Errors
     /// As [`Keyring::open`]; the keys in use are as they were.
@@ -207,8 +210,8 @@ impl Keyring {
         // The copy first: what is written under the key must find it in whichever file is left.
         body.save(disk, &[&places.exports, &places.dir], master)?;
         let added = Self::open(disk, &places.dir, master)?;
-        let data = added.data.into_inner().unwrap_or_else(PoisonError::into_inner);
-        *self.data.write().unwrap_or_else(PoisonError::into_inner) = data;
+        let ring = added.ring.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
         Ok(id)
     }
 
@@ -245,8 +248,8 @@ impl Keyring {
         Ok(body.keys.iter().any(|key| key.is_older_data(current)))
     }
 
-    fn data(&self) -> RwLockReadGuard<'_, DataRing> {
-        self.data.read().unwrap_or_else(PoisonError::into_inner)
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the key file.
@@ -286,8 +289,8 @@ impl Keyring {
         }
         let current = *data.last_key_value()?.0;
         let (index, files, current_salt) = (index?, files?, current_salt?);
-        let data = RwLock::new(DataRing { keys: data, current });
-        Some(Self { store, data, index, files, salts, current_salt })
+        let ring = RwLock::new(Ring { data, current, salts, current_salt });
+        Some(Self { store, ring, index, files })
     }
 
     /// Encrypts under key `id`, behind what `to` holds: as a rule [`Keyring::current`], asked once for what is
@@ -342,7 +345,7 @@ impl Keyring {
 
     /// Number of the key that encrypts now.
     pub(super) fn current(&self) -> KeyId {
-        self.data().current
+        self.ring().current
     }
 
     /// A blind key: the first N bytes, at most 32, of HMAC-SHA-256(index key, label ‖ 0 ‖ each part with its length).
@@ -358,12 +361,13 @@ impl Keyring {
         self.index.code_each(&gathered.0.slices()).into_iter()
     }
 
-    pub(super) const fn salts(&self) -> &SaltKeys {
-        &self.salts
+    pub(super) fn salt(&self, id: &SaltKeyId) -> Result<SaltKey, StoreError> {
+        Ok(self.ring().salts.find(id)?.clone())
     }
 
-    pub(super) const fn current_salt(&self) -> &SaltKey {
-        &self.current_salt
+    /// The salt key for new batches.
+    pub(super) fn current_salt(&self) -> SaltKey {
+        self.ring().current_salt.clone()
     }
 
     /// The bytes of a side file.
@@ -393,7 +397,7 @@ impl Keyring {
     }
 
     fn key(&self, id: KeyId) -> Result<Arc<DataKeys>, StoreError> {
-        self.data().keys.get(&id).map(Arc::clone).ok_or_else(|| StoreError::Damaged {
+        self.ring().data.get(&id).map(Arc::clone).ok_or_else(|| StoreError::Damaged {
             tree: "keys",
             key: id.to_string(),
             why: "there is no such data key",

@@ -82,10 +82,10 @@ pub use growth::StoreWarning;
 pub use intake::{
     Committed, Intake, Phase, Recorded, Recorder, Recording, Refused, SealRecords, SealWatcher, Sealed,
 };
+pub use keys::KeyFiles;
 pub use memory::{MemoryLevel, MemoryWatch, peak_resident_bytes, resident_bytes};
 pub use open::OpenStore;
-
-pub use rekey::RekeyReport;
+pub use rekey::{FetchMasterKey, RekeyReport};
 pub use settings::StoreSettings;
 pub use sled_store::Store;
 pub use traits::{
@@ -120,8 +120,15 @@ pub enum StoreError {
     Batch(&'static str),
     #[error("{bytes} bytes in one change; the limit is {limit}")]
     TooLarge { bytes: usize, limit: usize },
-    #[error("this master key is not the one of {}", .0.display())]
+    #[error("this master key is not the one of {}; after a change of the master key files.master_key must name the new one", .0.display())]
     WrongMasterKey(PathBuf),
+    #[error("the new master key is the one in force; nothing is to be changed")]
+    SameMasterKey,
+    #[error(
+        "this master key is not the one of backup {number} in {}; a backup made before a change of the master key needs the older one",
+        dir.display()
+    )]
+    BackupMasterKey { dir: PathBuf, number: u64 },
     #[error("key file {}: {why}; every export holds a copy", path.display())]
     KeyFile { path: PathBuf, why: &'static str },
     #[error("{}: {why}", path.display())]
@@ -140,6 +147,11 @@ pub enum StoreError {
         "an import was interrupted: take it up again with `import --resume`, or drop it with `import --abandon`"
     )]
     ImportUnderWay,
+    #[error("the data key is being changed; an import begins when that is done")]
+    Rekeying,
+    /// Its source gave nothing, or no key.
+    #[error("files.master_key: {0}")]
+    MasterKeySource(CryptoError),
     #[error("there is no backup{} in {}", number.map_or_else(String::new, |n| format!(" {n}")), dir.display())]
     NoBackup { dir: PathBuf, number: Option<u64> },
     #[error("{} is not empty; a backup is restored where there is nothing", .0.display())]
@@ -188,7 +200,8 @@ impl StoreError {
             Self::ForbiddenTransition { .. } => "store.forbiddenTransition",
             Self::Batch(_) => "store.batch",
             Self::TooLarge { .. } => "store.tooLarge",
-            Self::WrongMasterKey(_) => "store.wrongMasterKey",
+            Self::WrongMasterKey(_) | Self::BackupMasterKey { .. } => "store.wrongMasterKey",
+            Self::SameMasterKey => "store.sameMasterKey",
             Self::KeyFile { .. } => "store.keyFile",
             Self::File { .. } => "store.file",
             Self::Damaged { .. } => "store.damaged",
@@ -197,6 +210,8 @@ impl StoreError {
             Self::NothingCovers { .. } => "store.nothingCovers",
             Self::Probe(..) => "store.probe",
             Self::ImportUnderWay => "store.importUnderWay",
+            Self::Rekeying => "store.rekeying",
+            Self::MasterKeySource(_) => "store.masterKeySource",
             Self::NoBackup { .. } => "store.noBackup",
             Self::NotEmpty(_) => "store.notEmpty",
             Self::BackupFile { .. } => "store.backupFile",

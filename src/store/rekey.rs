@@ -21,7 +21,7 @@
 
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -61,45 +61,84 @@ pub struct RekeyReport {
     pub needing: Vec<String>,
 }
 
-impl Store {
-    /// Adds a salt key, for batches sealed after the next opening, and returns its number.
+/// Reads the master key, each time that the key file is to be changed: it is not kept in between.
+pub type FetchMasterKey<'a> = &'a dyn Fn() -> Result<Secret, StoreError>;
+
+/// Whether the data key is being changed. An import holds it while it begins, so that neither of the two begins
+/// within the other.
+#[derive(Default)]
+pub(super) struct Rekeying(Mutex<bool>);
+
+impl Rekeying {
+    /// For an import that begins.
     ///
     /// # Errors
-    /// [`StoreError::WrongMasterKey`]
-    pub fn rekey_salt(&self, master: &Secret) -> Result<u32, StoreError> {
-        self.add_key(Purpose::Salt, master)
+    /// [`StoreError::Rekeying`]
+    pub(super) fn none(&self) -> Result<MutexGuard<'_, bool>, StoreError> {
+        let rekeying = self.lock();
+        if *rekeying { Err(StoreError::Rekeying) } else { Ok(rekeying) }
     }
 
-    /// Adds a data key, unless an earlier change of it has not ended, and writes what lies under older ones
-    /// anew, at most so many values of the database in a second. The store keeps serving.
-    ///
-    /// # Errors
-    /// [`StoreError::WrongMasterKey`]; [`StoreError::ImportUnderWay`], since an import keeps files under the
-    /// key that it began with. At any error nothing is lost, and the next call goes on.
-    pub fn rekey_data(
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change that ends when this is dropped.
+struct Begun<'a>(&'a Rekeying);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = false;
+    }
+}
+
+impl Store {
+    /// See [`StoreAdmin::rekey_salt`].
+    pub(super) fn new_salt_key(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
+        let _alone = self.exporting();
+        self.add_key(Purpose::Salt, &master()?)
+    }
+
+    /// See [`StoreAdmin::rekey_data`].
+    pub(super) fn new_data_key(
         &self,
-        master: &Secret,
+        master: FetchMasterKey<'_>,
         values_per_second: Option<u64>,
         now: Timestamp,
         watch: &Watch,
     ) -> Result<RekeyReport, StoreError> {
         let (disk, keys, places) = (&*self.disk, &self.engine.keys, &self.places);
-        if self.import_under_way() || disk.list(&places.import).is_ok_and(|files| !files.is_empty()) {
-            return Err(StoreError::ImportUnderWay);
-        }
+        // Whoever changes key files or exports takes turns.
         let _alone = self.exporting();
-        let added = !keys.has_older(disk, places, master)?;
-        if added {
-            self.add_key(Purpose::Data, master)?;
-        }
+        let _begun = self.begin_rekeying()?;
+        let added = self.add_unless_older(&master()?)?;
         let values = self.rekey_values(values_per_second, watch)?;
         self.save_checkpoint()?;
         let mut files = Dictionaries::rekey(disk, places, keys, &*self.engine.random)?;
         self.write_export(now, watch)?;
         files += self.rekey_files(watch)?;
         let needing = self.needing()?;
-        let retired = if needing.is_empty() { keys.retire(disk, places, master)? } else { Vec::new() };
+        let retired = if needing.is_empty() { keys.retire(disk, places, &master()?)? } else { Vec::new() };
         Ok(RekeyReport { key: keys.current(), added, values, files, retired, needing })
+    }
+
+    fn begin_rekeying(&self) -> Result<Begun<'_>, StoreError> {
+        let mut rekeying = self.rekeying.lock();
+        if self.import_under_way() || self.disk.list(&self.places.import).is_ok_and(|files| !files.is_empty())
+        {
+            return Err(StoreError::ImportUnderWay);
+        }
+        *rekeying = true;
+        Ok(Begun(&self.rekeying))
+    }
+
+    fn add_unless_older(&self, master: &Secret) -> Result<bool, StoreError> {
+        let added = !self.engine.keys.has_older(&*self.disk, &self.places, master)?;
+        if added {
+            self.add_key(Purpose::Data, master)?;
+        }
+        Ok(added)
     }
 
     fn add_key(&self, purpose: Purpose, master: &Secret) -> Result<KeyId, StoreError> {

@@ -14,7 +14,7 @@ use super::fold::Folder;
 use super::ledger::{NewBatch, NewLicence, Reply, Request, StoreLedger};
 use super::op;
 use super::open::{Places, give_up_sled, mark_closed};
-use super::rekey;
+use super::rekey::{self, FetchMasterKey, RekeyReport};
 use super::stats;
 use super::traits::{
     BatchNumber, Breakdown, CheckOptions, CheckReport, ExportReport, Found, LicenceIssuer, LicenceReader,
@@ -48,6 +48,7 @@ pub struct Store {
     loading: AtomicBool,
     folder: Option<Folder>,
     exporting: Mutex<()>,
+    pub(super) rekeying: rekey::Rekeying,
     // Last, so that it is let go when all else is closed.
     _lock: DirLock,
 }
@@ -75,8 +76,20 @@ impl Store {
     pub(super) fn new(opened: Opened) -> Self {
         let Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock } = opened;
         let loading = AtomicBool::new(loading);
-        let exporting = Mutex::default();
-        Self { engine, committer, disk, places, settings, recovery, loading, folder, exporting, _lock: lock }
+        let (exporting, rekeying) = (Mutex::default(), rekey::Rekeying::default());
+        Self {
+            engine,
+            committer,
+            disk,
+            places,
+            settings,
+            recovery,
+            loading,
+            folder,
+            exporting,
+            rekeying,
+            _lock: lock,
+        }
     }
 
     #[cfg(test)]
@@ -264,7 +277,7 @@ impl LicenceReader for Store {
     }
 
     fn salt_key(&self, id: &SaltKeyId) -> Result<SaltKey, StoreError> {
-        Ok(self.engine.keys.salts().find(id)?.clone())
+        self.engine.keys.salt(id)
     }
 
     fn last_change(&self) -> u64 {
@@ -319,7 +332,7 @@ impl LicenceIssuer for Store {
             if impression.digest() != seal.stamp.impression {
                 return Err(StoreError::Batch("the impression is not the one of its stamp"));
             }
-            self.engine.keys.salts().find(&seal.salt_key)?;
+            self.engine.keys.salt(&seal.salt_key)?;
             let packed = block::pack(&sealed, &self.engine.dictionaries)?;
             let sealed_at = seal.stamp.time;
             bytes += packed.len();
@@ -352,7 +365,7 @@ impl LicenceIssuer for Store {
     }
 
     fn current_salt_key(&self) -> SaltKey {
-        self.engine.keys.current_salt().clone()
+        self.engine.keys.current_salt()
     }
 }
 
@@ -431,6 +444,20 @@ impl StoreAdmin for Store {
         now: Timestamp,
     ) -> Result<BackupReport, StoreError> {
         self.back_up(options, beside, now)
+    }
+
+    fn rekey_salt(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
+        self.new_salt_key(master)
+    }
+
+    fn rekey_data(
+        &self,
+        master: FetchMasterKey<'_>,
+        values_per_second: Option<u64>,
+        now: Timestamp,
+        watch: &Watch,
+    ) -> Result<RekeyReport, StoreError> {
+        self.new_data_key(master, values_per_second, now, watch)
     }
 
     fn recovery(&self) -> &Recovery {

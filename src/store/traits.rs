@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::StoreError;
 use super::backup::{BackupOptions, BackupReport, Beside};
 use super::growth::StoreWarning;
+use super::rekey::{FetchMasterKey, RekeyReport};
 use super::watch::Watch;
 use crate::crypto::Digest;
 use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
@@ -216,6 +217,27 @@ pub trait StoreAdmin: Send + Sync {
         beside: &dyn Beside,
         now: Timestamp,
     ) -> Result<BackupReport, StoreError>;
+
+    /// Adds a salt key, for batches sealed from now on, and returns its number. The older ones stay: what was
+    /// sealed is disclosed with them.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongMasterKey`]; nothing is changed.
+    fn rekey_salt(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError>;
+
+    /// Adds a data key, unless an earlier change of it has not ended, and writes what lies under older ones
+    /// anew, at most so many values of the database in a second. The store keeps serving.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongMasterKey`]; [`StoreError::ImportUnderWay`], since an import keeps files under the
+    /// key that it began with. At any error nothing is lost, and the next call goes on.
+    fn rekey_data(
+        &self,
+        master: FetchMasterKey<'_>,
+        values_per_second: Option<u64>,
+        now: Timestamp,
+        watch: &Watch,
+    ) -> Result<RekeyReport, StoreError>;
 
     /// What the last opening found and did.
     fn recovery(&self) -> &Recovery;

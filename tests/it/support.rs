@@ -708,9 +708,10 @@ impl Reply {
     /// The log's entry of this request.
     pub fn entry(&self) -> Found {
         let receipt = self.receipt();
-        // An admin request is announced by an entry of its own before it takes effect.
+        // An admin request is announced by an entry of its own before it takes effect, and the job that it
+        // starts ends with one.
         let mut found = self.town.entries_of(&receipt.request_id);
-        found.retain(|entry| entry.entry.op != "admin.intent");
+        found.retain(|entry| !["admin.intent", "admin.job"].contains(&entry.entry.op.as_str()));
         let entry = found.first().unwrap_or_else(|| panic!("no entry for {}", self.text())).clone();
         assert_eq!((entry.index, found.len() as u64), (receipt.log.index, receipt.log.count));
         assert_eq!(licence_node::evidence::b64(&entry.leaf_hash), receipt.log.leaves[0]);

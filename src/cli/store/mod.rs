@@ -4,6 +4,7 @@
 //! node is asked to do the work, and this program waits; reports and exit status are the same.
 
 mod print;
+mod rekey;
 mod running;
 
 use std::io::{IsTerminal, Write};
@@ -15,8 +16,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
+use super::Unechoed;
 use super::operator::Operator;
-use crate::crypto::SystemRandom;
+use crate::crypto::{MasterKeySource, SystemRandom};
 use crate::durable::{DurableError, RealDisk};
 use crate::exchange::backup::{Wanted, scratch};
 use crate::exchange::jobs::JobRequest;
@@ -34,7 +36,7 @@ pub struct StoreArgs {
     /// The node's configuration file; without --url the node must not be running
     #[arg(long, global = true)]
     config: Option<PathBuf>,
-    /// The running node, for stats, check, export and backup
+    /// The running node, for stats, check, export, backup, rekey --salt and rekey --data
     #[command(flatten)]
     operator: Operator,
     #[command(subcommand)]
@@ -81,7 +83,7 @@ pub enum StoreCommand {
     },
     /// Bring in a newer key; with --data write what lies under older ones anew. Ended early, it goes on at the
     /// next call
-    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data"])))]
+    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data", "master"])))]
     Rekey {
         /// A salt key for what is sealed from now on; the older ones stay
         #[arg(long)]
@@ -90,8 +92,16 @@ pub enum StoreCommand {
         #[arg(long)]
         data: bool,
         /// Values of the database written anew in a second at the most
-        #[arg(long, requires = "data")]
+        #[arg(long, conflicts_with_all = ["salt", "master"])]
         rate: Option<u64>,
+        /// The master key: all that it wraps, of store and access log, is wrapped under the key of --to. The node
+        /// must not be running
+        #[arg(long, requires = "to")]
+        master: bool,
+        /// Where the new master key comes from, as files.master_key is to name it: PATH (from the folder of the
+        /// configuration), env:NAME, command:PROGRAM ARGUMENT…
+        #[arg(long, value_name = "SOURCE", conflicts_with_all = ["salt", "data"], value_parser = Unechoed::<MasterKeySource>::new())]
+        to: Option<MasterKeySource>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -186,18 +196,8 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let report = OpenStore { dir, settings: &settings.store, master, random, disk }.compact()?;
             print::report(command, &serde_json::to_value(report)?, None, out)
         }
-        command @ StoreCommand::Rekey { data, rate, .. } => {
-            let node = open(config)?;
-            let (store, master) = (&node.store, &node.settings.master_key()?);
-            let report = if *data {
-                let now = SystemClock.now();
-                let work = |watch: &Watch| store.rekey_data(master, *rate, now, watch);
-                serde_json::to_value(shown(&Watch::default(), work)?)?
-            } else {
-                json!({ "key": store.rekey_salt(master)? })
-            };
-            node.close()?;
-            print::report(command, &report, None, out)
+        command @ StoreCommand::Rekey { to: Some(to), .. } => {
+            print::report(command, &rekey::master(config, to)?, None, out)
         }
         command => {
             let node = open(config)?;
@@ -224,6 +224,8 @@ fn job(command: &StoreCommand, backup_name: impl Fn(&Path) -> Option<String>) ->
             to: dir.as_deref().and_then(backup_name),
             keep: keep.map(|keep| keep as usize),
         },
+        StoreCommand::Rekey { salt: true, .. } => JobRequest::RekeySalt {},
+        StoreCommand::Rekey { data: true, rate, .. } => JobRequest::RekeyData { values_per_second: *rate },
         _ => return None,
     })
 }
@@ -240,10 +242,14 @@ fn alone(command: &StoreCommand, node: &Node, out: &mut dyn Write) -> Result<Exi
         _ => None,
     };
     let work = request.resolve(backups.map(PathBuf::as_path)).map_err(|why| why.detail)?;
-    let log = &node.exchange.log;
-    let report = shown(&Watch::default(), |watch| {
-        work.run(&*node.store, log, node.exchange.catalogue, SystemClock.now(), watch)
-    })?;
+    let (log, master, kind) = (&node.exchange.log, &node.settings.files.master_key, work.kind());
+    let work = || {
+        shown(&Watch::default(), |watch| {
+            work.run(&*node.store, log, node.exchange.catalogue, master, SystemClock.now(), watch)
+        })
+    };
+    let report =
+        if let StoreCommand::Rekey { .. } = command { rekey::logged(log, kind, work)? } else { work()? };
     match command {
         StoreCommand::Stats { .. } => print::report(command, &stats()?, Some(&report), out),
         _ => print::report(command, &report, None, out),

@@ -46,6 +46,7 @@ pub(super) fn report(
                 let (before, after) = (text(report, "/bytesBefore"), text(report, "/bytesAfter"));
                 writeln!(out, "{before} bytes before, {after} after")?;
             }
+            StoreCommand::Rekey { master: true, .. } => mastered(report, out)?,
             StoreCommand::Rekey { data, .. } => rekeyed(*data, report, out)?,
             StoreCommand::Backup { .. } => backup(report, out)?,
             StoreCommand::Restore { .. } => restored(report, out)?,
@@ -173,6 +174,18 @@ fn rekeyed(data: bool, report: &Value, out: &mut dyn Write) -> std::io::Result<(
     Ok(())
 }
 
+fn mastered(report: &Value, out: &mut dyn Write) -> std::io::Result<()> {
+    let of = |at: &str| text(report, at);
+    let (files, keys) = (of("/storeKeyFiles"), of("/logKeys"));
+    writeln!(
+        out,
+        "{files} key files of the store and {keys} keys of the access log are under the new master key"
+    )?;
+    let line = toml::Value::String(of("/masterKey"));
+    writeln!(out, "set in {}, under [files]: master_key = {line}", of("/configuration"))?;
+    writeln!(out, "keep the older key as long as you keep a backup that was made before")
+}
+
 fn backup(report: &Value, out: &mut dyn Write) -> std::io::Result<()> {
     let of = |at: &str| text(report, at);
     writeln!(out, "{}", of("/manifest"))?;
@@ -255,6 +268,20 @@ mod tests {
             assert!(text.ends_with(word) && well == proved, "{text}");
         }
         assert!(!told(&command(true), &json!({ "rule": "store.backupFile" }), None).1);
+    }
+
+    #[test]
+    fn a_new_master_key_is_told_with_the_line_to_set() {
+        let to = || Some("keys/\"2\".key".parse().unwrap());
+        let command =
+            |json| StoreCommand::Rekey { salt: false, data: false, rate: None, master: true, to: to(), json };
+        let report =
+            json!({ "storeKeyFiles": 2, "logKeys": 3, "configuration": "n.toml", "masterKey": to() });
+        let (text, well) = told(&command(false), &report, None);
+        assert!(well && text.contains("2 key files of the store and 3 keys of the access log"), "{text}");
+        let line = text.lines().find_map(|line| line.strip_prefix("set in n.toml, under [files]: ")).unwrap();
+        assert_eq!(line.parse::<toml::Table>().unwrap()["master_key"].as_str(), Some("keys/\"2\".key"));
+        assert_eq!(serde_json::from_str::<Value>(&told(&command(true), &report, None).0).unwrap(), report);
     }
 
     #[test]

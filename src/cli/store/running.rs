@@ -34,7 +34,8 @@ pub(super) fn ask(
         }
         (_, Some(report)) => print::report(command, &report, None, out),
         (_, None) => {
-            Err("a running node does not do this; --url is for stats, check, export and backup".into())
+            Err("a running node does not do this; --url is for stats, check, export, backup, rekey --salt and --data"
+                .into())
         }
     }
 }

@@ -55,7 +55,7 @@ pub struct Restored {
 
 impl Restore<'_> {
     /// # Errors
-    /// [`StoreError::NoBackup`], [`StoreError::NotEmpty`], [`StoreError::WrongMasterKey`];
+    /// [`StoreError::NoBackup`], [`StoreError::NotEmpty`], [`StoreError::BackupMasterKey`];
     /// [`StoreError::File`] of the manifest, [`StoreError::BackupFile`] of what it lists;
     /// [`StoreError::RestoredDiffers`]; whatever opening finds. The target is then as it was.
     pub fn restore(self) -> Result<Restored, StoreError> {
@@ -127,7 +127,9 @@ impl Restore<'_> {
         disk.create_dir_all(&places.dir).map_err(DurableError::io("create", &places.dir))?;
         objects.give(key_file, &places.dir.join(KEY_FILE))?;
         let keys = Keyring::open(disk, &places.dir, self.master).map_err(|why| match why {
-            StoreError::WrongMasterKey(_) => StoreError::WrongMasterKey(self.from.to_owned()),
+            StoreError::WrongMasterKey(_) => {
+                StoreError::BackupMasterKey { dir: self.from.to_owned(), number }
+            }
             other => other,
         })?;
         let manifest = read_manifest(disk, self.from, number, &keys)?;

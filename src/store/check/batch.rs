@@ -69,7 +69,7 @@ impl<'a> BatchCheck<'a> {
 
     fn leaves(&self, stored: &StoredBatch, records: &[Option<Record>], at: &str, seen: &mut Seen) {
         let sealed = &stored.seal;
-        let Ok(salt_key) = self.engine.keys.salts().find(&sealed.salt_key) else {
+        let Ok(salt_key) = &self.engine.keys.salt(&sealed.salt_key) else {
             return seen.add("saltKeyMissing", at, format!("salt key {}", sealed.salt_key));
         };
         if sealed.schema != self.catalogue.version() {

@@ -118,8 +118,9 @@ impl<'s> Intake<'s> {
     /// Begins an import, or takes up the one that was interrupted if `resume` says so.
     ///
     /// # Errors
-    /// [`StoreError::ImportUnderWay`] if there is one and it is not to be taken up.
+    /// [`StoreError::ImportUnderWay`] if there is one and it is not to be taken up; [`StoreError::Rekeying`].
     pub fn begin(store: &'s Store, resume: bool) -> Result<Self, StoreError> {
+        let _rekeying = store.rekeying.none()?;
         let dir = &store.places.import;
         let disk = &store.disk;
         let scratch = Scratch {
@@ -174,7 +175,8 @@ impl<'s> Intake<'s> {
         let head = store.engine.head();
         let (disk, exports, keys) = (&*store.disk, &store.places.exports, &store.engine.keys);
         match State::load(disk, &store.places.import, keys) {
-            Ok(None) => return Ok(false),
+            // What has no state file was never acknowledged; it would hold back a change of the data key.
+            Ok(None) => return remove(store).map(|()| false),
             Ok(Some(state)) if state.is_in(&head) => {}
             Ok(Some(state)) => {
                 remove_files(store, state.files(disk, exports, keys))?;

@@ -17,7 +17,7 @@ fn open_one(dir: &Path) -> Store {
 }
 
 fn rekey(store: &Store) -> Result<RekeyReport, StoreError> {
-    store.rekey_data(&master(), None, NOW, &Watch::default())
+    store.rekey_data(&|| Ok(master()), None, NOW, &Watch::default())
 }
 
 /// Numbers of the keys of a purpose in the key file, which is the same beside the exports.
@@ -42,22 +42,57 @@ fn sealed_rows(dir: &Path) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn a_new_salt_key_serves_new_batches_and_the_old_one_stays() {
+fn a_new_salt_key_serves_new_batches_at_once_and_the_old_one_stays() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     fill(&store);
     let old = store.current_salt_key().id;
-    assert_eq!(store.rekey_salt(&master()).unwrap(), 5);
-    drop(store);
+    // Sealed before and added after: it keeps its own.
+    let before = sealed(&store, vec![record(31, 1)]);
+    assert_eq!(store.rekey_salt(&|| Ok(master())).unwrap(), 5);
     assert_eq!(numbers(dir.path(), "salt"), [4, 5]);
-    let store = open(dir.path());
-    assert_eq!(store.current_salt_key().id.0, "salt-5");
+    store.add_batches(vec![before]).unwrap();
     add(&store, vec![record(30, 1)]).unwrap();
-    for (n, id) in [(1, &old), (30, &store.current_salt_key().id)] {
-        let found = store.by_identifier(&record(n, 1).identifier).unwrap().unwrap();
-        assert_eq!(found.batch.seal.salt_key, *id);
-        store.cut(&found, catalogue(), &|_| true).unwrap();
-    }
+    let new = store.current_salt_key().id;
+    assert_eq!(new.0, "salt-5");
+    let assert_salts = |store: &Store| {
+        for (n, id) in [(1, &old), (31, &old), (30, &new)] {
+            let found = store.by_identifier(&record(n, 1).identifier).unwrap().unwrap();
+            assert_eq!(found.batch.seal.salt_key, *id);
+            store.cut(&found, catalogue(), &|_| true).unwrap();
+        }
+        assert_eq!(store.current_salt_key().id, new);
+        assert_filled(store);
+    };
+    assert_salts(&store);
+    // From sled, and from the journal alone.
+    drop(store);
+    assert_salts(&open(dir.path()));
+    std::fs::remove_dir_all(dir.path().join("sled")).unwrap();
+    assert_salts(&open(dir.path()));
+}
+
+#[test]
+fn an_import_and_a_change_of_the_data_key_do_not_begin_within_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_one(dir.path());
+    fill(&store);
+    let import = Intake::begin(&store, false).unwrap();
+    assert!(matches!(rekey(&store), Err(StoreError::ImportUnderWay)));
+    drop(import);
+    Intake::abandon(&store).unwrap();
+    // Each time that the master key is read the change is under way.
+    let begun = || {
+        assert!(matches!(Intake::begin(&store, false), Err(StoreError::Rekeying)));
+        assert!(matches!(Intake::begin(&store, true), Err(StoreError::Rekeying)));
+        Ok(master())
+    };
+    assert_eq!(store.rekey_data(&begun, None, NOW, &Watch::default()).unwrap().retired, [1]);
+    // Also where the change fails.
+    let unread = || Err(StoreError::MasterKeySource(crate::crypto::CryptoError::Decryption));
+    let failed = store.rekey_data(&unread, None, NOW, &Watch::default());
+    assert!(matches!(failed, Err(StoreError::MasterKeySource(_))));
+    drop(Intake::begin(&store, false).unwrap());
     assert_filled(&store);
 }
 
@@ -133,7 +168,7 @@ fn an_ended_change_is_taken_up_again_and_adds_no_further_key() {
     store.export(NOW, &Watch::default()).unwrap();
     let watch = Watch::default();
     watch.cancel();
-    let ended = store.rekey_data(&master(), Some(1_000_000), NOW, &watch);
+    let ended = store.rekey_data(&|| Ok(master()), Some(1_000_000), NOW, &watch);
     assert!(matches!(ended, Err(StoreError::Cancelled)));
     assert_filled(&store);
     let killed = tempfile::tempdir().unwrap();
@@ -152,7 +187,7 @@ fn another_master_key_changes_nothing() {
     let store = open(dir.path());
     fill(&store);
     let before = std::fs::read(dir.path().join(KEY_FILE)).unwrap();
-    let other = Secret::from_bytes([8; 32]);
+    let other = || Ok(Secret::from_bytes([8; 32]));
     assert!(matches!(store.rekey_salt(&other), Err(StoreError::WrongMasterKey(_))));
     let refused = store.rekey_data(&other, None, NOW, &Watch::default());
     assert!(matches!(refused, Err(StoreError::WrongMasterKey(_))));

@@ -1,0 +1,59 @@
+//! Newer keys without a running node. Each change is on the access log before it is made, and how it ended.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::accesslog::AccessLog;
+use crate::crypto::{MasterKeySource, SystemRandom};
+use crate::exchange::jobs;
+use crate::node::{Error, NodeSettings};
+use crate::store::StoreError;
+
+const MASTER: &str = "rekeyMaster";
+
+/// Does what `kind` names, between its two entries of the log.
+pub(super) fn logged(
+    log: &AccessLog,
+    kind: &str,
+    work: impl FnOnce() -> Result<Value, StoreError>,
+) -> Result<Value, Error> {
+    log.append(jobs::begin(kind))?;
+    let outcome = work();
+    log.append(jobs::end("", kind, outcome.as_ref().map_err(StoreError::rule)))?;
+    Ok(outcome?)
+}
+
+/// Puts all that is under the master key of the configuration under the one that `to` gives. The node is opened
+/// with the older key before, and with the new one after, so both are proved; in between only key files change.
+pub(super) fn master(config: &Path, to: &MasterKeySource) -> Result<Value, Error> {
+    let settings = NodeSettings::read(config)?;
+    let next = settings.clone().with_master_key(to, config)?;
+    let read = || next.files.master_key.read().map_err(|why| format!("--to: {why}"));
+    let (new, old) = (read()?, settings.master_key()?);
+    if read()?.expose() != new.expose() {
+        return Err(
+            format!("--to: {to} gives another key each time; a master key is one that is kept").into()
+        );
+    }
+    let node = crate::cli::open_node(settings.clone())?;
+    node.exchange.log.append(jobs::begin(MASTER))?;
+    node.close()?;
+    drop(node);
+
+    let changed = settings.master_keyed().change(&old, &new, &to.to_string(), &SystemRandom::new());
+    let node = crate::cli::open_node(if changed.is_ok() { next } else { settings });
+    let outcome = changed.as_ref().map(|_| Value::Null).map_err(StoreError::rule);
+    let told = node.and_then(|node| {
+        node.exchange.log.append(jobs::end("", MASTER, outcome.as_ref().map_err(|rule| *rule)))?;
+        node.close()
+    });
+    let report = changed?;
+    told.map_err(|why| format!("files.master_key must name {to} now, the change is made; but then: {why}"))?;
+    let mut report = serde_json::to_value(report)?;
+    if let Some(object) = report.as_object_mut() {
+        object.insert("configuration".to_owned(), json!(config));
+        object.insert("masterKey".to_owned(), json!(to));
+    }
+    Ok(report)
+}
