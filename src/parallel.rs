@@ -16,8 +16,9 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Pieces on the way for each thread.
-const AHEAD: usize = 4;
+/// Pieces on the way for each thread: pieces differ in size, and a small one is taken after the large one
+/// before it.
+const AHEAD: usize = 16;
 
 /// Does `work` on each of `inputs` on `threads` threads and hands the results to `take` in order. The
 /// inputs are drawn on a thread of their own, `take` runs on the caller's.

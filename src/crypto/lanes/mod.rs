@@ -62,12 +62,16 @@ impl HmacLanes {
         let state = |pad: u8| {
             let mut block = [pad; BLOCK];
             block.iter_mut().zip(key).for_each(|(to, byte)| *to ^= byte);
-            dispatch!(Level::new(), simd => after_block::<Sha256Rounds, _>(simd, &block))
+            let states = dispatch!(Level::new(), simd => {
+                after_blocks::<Sha256Rounds, _>(simd, Sha256Rounds::INITIAL, &[&block])
+            });
+            states.first().copied().unwrap_or_default()
         };
         Self { inner: state(0x36), outer: state(0x5c) }
     }
 
-    /// The code of each message, in their order; `None` if they are sooner made one by one.
+    /// The code of each message, in their order; `None` if they are sooner made one by one. A first block
+    /// that messages have in common with the one before them is hashed once.
     pub fn each(&self, messages: &[&[u8]]) -> Option<Vec<Digest>> {
         dispatch!(Level::new(), simd => self.each_in(simd, messages, WORTH_IT))
     }
@@ -77,83 +81,134 @@ impl HmacLanes {
         if !LANES.contains(&S::u32s::LEN) || messages.len() < worth_it {
             return None;
         }
-        let inner = self.hash(simd, self.inner, messages);
-        Some(self.hash(simd, self.outer, &inner.iter().map(Digest::as_slice).collect::<Vec<_>>()))
+        let inner = self.inner_hashes(simd, messages);
+        let mut codes = vec![[0; 32]; messages.len()];
+        let start = Start { state: self.outer, before: BLOCK as u64 };
+        let jobs = inner.iter().zip(&mut codes).map(|(rest, digest)| Job { start, rest, digest });
+        hash_jobs::<Sha256Rounds, S>(simd, &mut jobs.collect::<Vec<_>>());
+        Some(codes)
     }
 
     #[inline(always)]
-    fn hash<S: Simd>(&self, simd: S, state: [u32; 8], messages: &[&[u8]]) -> Vec<Digest> {
-        let start = Start { state, before: BLOCK as u64 };
+    fn inner_hashes<S: Simd>(&self, simd: S, messages: &[&[u8]]) -> Vec<Digest> {
+        let firsts = messages.iter().filter_map(|message| message.first_chunk());
+        let mut firsts: Vec<&[u8; BLOCK]> = firsts.collect();
+        firsts.dedup();
+        let states = after_blocks::<Sha256Rounds, S>(simd, self.inner, &firsts);
+        let mut begun = firsts.iter().zip(&states).peekable();
         let mut digests = vec![[0; 32]; messages.len()];
-        for group in by_length(messages, &mut digests).chunks_mut(S::u32s::LEN.max(1)) {
-            hash_group::<Sha256Rounds, S>(simd, start, group);
+        let key_only = Start { state: self.inner, before: BLOCK as u64 };
+        let mut jobs = Vec::with_capacity(messages.len());
+        for (message, digest) in messages.iter().zip(&mut digests) {
+            jobs.push(match message.split_first_chunk::<BLOCK>() {
+                None => Job { start: key_only, rest: message, digest },
+                Some((first, rest)) => {
+                    while begun.next_if(|(block, _)| **block != first).is_some() {}
+                    let state = begun.peek().map_or(self.inner, |(_, state)| **state);
+                    Job { start: Start { state, before: 2 * BLOCK as u64 }, rest, digest }
+                }
+            });
         }
+        // Rests of one length end in one block, so hardly a lane runs empty.
+        jobs.sort_by_key(|job| last_block(job.rest));
+        hash_jobs::<Sha256Rounds, S>(simd, &mut jobs);
         digests
     }
 }
 
-type Pairs<'m, 'd> = Vec<(&'m [u8], &'d mut Digest)>;
-
-/// Messages of one length end in one block, so hardly a lane runs empty.
-fn by_length<'m, 'd>(messages: &[&'m [u8]], digests: &'d mut [Digest]) -> Pairs<'m, 'd> {
-    let mut pairs: Pairs<'m, 'd> = messages.iter().copied().zip(digests).collect();
-    pairs.sort_by_key(|(message, _)| last_block(message));
-    pairs
+/// A message of which a beginning was hashed, and where its hash goes.
+struct Job<'m, 'd> {
+    start: Start,
+    rest: &'m [u8],
+    digest: &'d mut Digest,
 }
 
 #[inline(always)]
 fn hash_each<R: Rounds, S: Simd>(simd: S, messages: &[&[u8]], worth_it: usize) -> Vec<Digest> {
     let start = Start { state: R::INITIAL, before: 0 };
     let mut digests = vec![[0; 32]; messages.len()];
-    for group in by_length(messages, &mut digests).chunks_mut(S::u32s::LEN.max(1)) {
+    let jobs = messages.iter().zip(&mut digests).map(|(rest, digest)| Job { start, rest, digest });
+    let mut jobs: Vec<Job<'_, '_>> = jobs.collect();
+    jobs.sort_by_key(|job| last_block(job.rest));
+    for group in jobs.chunks_mut(S::u32s::LEN.max(1)) {
         if LANES.contains(&S::u32s::LEN) && group.len() >= worth_it {
-            hash_group::<R, S>(simd, start, group);
+            hash_group::<R, S>(simd, group);
         } else {
-            group.iter_mut().for_each(|(message, digest)| **digest = R::alone(message));
+            group.iter_mut().for_each(|job| *job.digest = R::alone(job.rest));
         }
     }
     digests
 }
 
-/// The state after a first block.
 #[inline(always)]
-fn after_block<R: Rounds, S: Simd>(simd: S, block: &[u8; BLOCK]) -> [u32; 8] {
-    let mut words = [S::u32s::splat(simd, 0); 16];
-    for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
-        *word = S::u32s::splat(simd, u32::from_be_bytes(*bytes));
+fn hash_jobs<R: Rounds, S: Simd>(simd: S, jobs: &mut [Job<'_, '_>]) {
+    for group in jobs.chunks_mut(S::u32s::LEN.max(1)) {
+        hash_group::<R, S>(simd, group);
     }
-    let mut state = R::INITIAL.map(|word| S::u32s::splat(simd, word));
-    R::compress::<S>(&mut state, words);
-    state.map(|lanes| lanes.as_slice().first().copied().unwrap_or_default())
+}
+
+/// The states after one block each.
+#[inline(always)]
+fn after_blocks<R: Rounds, S: Simd>(simd: S, from: [u32; 8], blocks: &[&[u8; BLOCK]]) -> Vec<[u32; 8]> {
+    let mut states = Vec::with_capacity(blocks.len());
+    for group in blocks.chunks(S::u32s::LEN.max(1)) {
+        let mut state = from.map(|word| S::u32s::splat(simd, word));
+        R::compress::<S>(&mut state, words(simd, group.iter().map(|block| **block)));
+        states.extend((0..group.len()).map(|lane| lane_of::<S>(&state, lane)));
+    }
+    states
 }
 
 /// Hashes at most as many messages as there are lanes.
 #[inline(always)]
-fn hash_group<R: Rounds, S: Simd>(simd: S, start: Start, group: &mut [(&[u8], &mut Digest)]) {
-    let mut state = start.state.map(|word| S::u32s::splat(simd, word));
-    let last = group.iter().map(|(message, _)| last_block(message)).max().unwrap_or(0);
-    for at in 0..=last {
-        // The words of a lane's block stand in one row, or half of them in one and half in another.
-        let mut rows = [S::u32s::splat(simd, 0); 16];
-        for (lane, (message, _)) in group.iter().enumerate() {
-            let block = block(message, at, start.before);
-            let mut row = [0; 16];
-            row.iter_mut().zip(block.as_chunks().0).for_each(|(to, word)| *to = u32::from_be_bytes(*word));
-            for (half, words) in row.chunks_exact(S::u32s::LEN).enumerate() {
-                if let Some(row) = rows.get_mut(half * S::u32s::LEN + lane) {
-                    *row = S::u32s::from_slice(simd, words);
-                }
-            }
+fn hash_group<R: Rounds, S: Simd>(simd: S, group: &mut [Job<'_, '_>]) {
+    let mut starts = [[0; MAX_LANES]; 8];
+    for (lane, job) in group.iter().enumerate() {
+        for (lanes, word) in starts.iter_mut().zip(job.start.state) {
+            lanes.get_mut(lane).into_iter().for_each(|to| *to = word);
         }
-        R::compress::<S>(&mut state, transpose::<S>(rows));
-        for (lane, (_, digest)) in
-            group.iter_mut().enumerate().filter(|(_, (message, _))| last_block(message) == at)
-        {
-            for (bytes, lanes) in digest.as_chunks_mut().0.iter_mut().zip(&state) {
-                *bytes = lanes.as_slice().get(lane).copied().unwrap_or_default().to_be_bytes();
+    }
+    let mut state = starts.map(|lanes| vector(simd, &lanes));
+    let last = group.iter().map(|job| last_block(job.rest)).max().unwrap_or(0);
+    for at in 0..=last {
+        R::compress::<S>(
+            &mut state,
+            words(simd, group.iter().map(|job| block(job.rest, at, job.start.before))),
+        );
+        for (lane, job) in group.iter_mut().enumerate().filter(|(_, job)| last_block(job.rest) == at) {
+            for (bytes, word) in job.digest.as_chunks_mut().0.iter_mut().zip(lane_of::<S>(&state, lane)) {
+                *bytes = word.to_be_bytes();
             }
         }
     }
+}
+
+#[inline(always)]
+fn vector<S: Simd>(simd: S, lanes: &[u32; MAX_LANES]) -> S::u32s {
+    lanes.get(..S::u32s::LEN).map_or(S::u32s::splat(simd, 0), |lanes| S::u32s::from_slice(simd, lanes))
+}
+
+/// What a state is in one lane.
+#[inline(always)]
+fn lane_of<S: Simd>(state: &[S::u32s; 8], lane: usize) -> [u32; 8] {
+    state.each_ref().map(|lanes| lanes.as_slice().get(lane).copied().unwrap_or_default())
+}
+
+/// The words of blocks, of each lane one: word `j` of all lanes is vector `j`.
+#[inline(always)]
+fn words<S: Simd>(simd: S, blocks: impl Iterator<Item = [u8; BLOCK]>) -> [S::u32s; 16] {
+    // The words of a lane's block stand in one row, or half of them in one and half in another.
+    let mut rows = [S::u32s::splat(simd, 0); 16];
+    for (lane, block) in blocks.enumerate() {
+        let mut row = [0; 16];
+        row.iter_mut().zip(block.as_chunks().0).for_each(|(to, word)| *to = u32::from_be_bytes(*word));
+        for (half, words) in row.chunks_exact(S::u32s::LEN).enumerate() {
+            if let Some(row) = rows.get_mut(half * S::u32s::LEN + lane) {
+                *row = S::u32s::from_slice(simd, words);
+            }
+        }
+    }
+    transpose::<S>(rows)
 }
 
 /// Of squares of as many rows as there are lanes: row `i` of lane `j` becomes row `j` of lane `i`. Each step
@@ -177,8 +232,22 @@ fn transpose<S: Simd>(mut rows: [S::u32s; 16]) -> [S::u32s; 16] {
 /// Sixteen rounds written out: the places of words in their ring are then known when this is compiled.
 #[inline(always)]
 fn sixteen(mut round: impl FnMut(usize)) {
-    (round(0), round(1), round(2), round(3), round(4), round(5), round(6), round(7));
-    (round(8), round(9), round(10), round(11), round(12), round(13), round(14), round(15));
+    round(0);
+    round(1);
+    round(2);
+    round(3);
+    round(4);
+    round(5);
+    round(6);
+    round(7);
+    round(8);
+    round(9);
+    round(10);
+    round(11);
+    round(12);
+    round(13);
+    round(14);
+    round(15);
 }
 
 /// Number of the block that the padding ends in: a byte 0x80 and the length in 8 follow.
@@ -284,6 +353,9 @@ mod tests {
     fn codes_of_every_length_of_message_and_key_are_those_of_ring() {
         let bytes: Vec<u8> = (0..200_u32).map(|n| (n * n + 7) as u8).collect();
         let messages = every_length(&bytes);
+        // And some that have their first block in common with others, beside each other or not.
+        let alike = [&bytes[..90], &bytes[..64], &bytes[..70], &bytes[9..150], &bytes[..90]];
+        let messages: Vec<&[u8]> = messages.into_iter().chain(alike.repeat(5)).collect();
         for length in [0, 1, 32, 63, 64] {
             let key = &bytes[..length];
             for codes in codes_in_all_lanes(&HmacLanes::new(key), &messages) {

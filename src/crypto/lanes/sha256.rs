@@ -46,7 +46,7 @@ impl Rounds for Sha256Rounds {
             );
         }
         for (before, after) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            *before = *before + after;
+            *before += after;
         }
     }
 

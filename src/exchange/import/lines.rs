@@ -98,6 +98,7 @@ impl<R: Read> Lines<'_, R> {
         let mut text = std::mem::take(&mut self.rest);
         loop {
             let before = text.len();
+            text.reserve(CHUNK + 1);
             let read = (&mut self.reader).take(CHUNK as u64).read_to_end(&mut text)?;
             let end = text.get(before..).and_then(|new| new.iter().rposition(|byte| *byte == b'\n'));
             if let Some(end) = end {
@@ -180,7 +181,7 @@ pub(super) fn parse(
         Content::TooLong => parser.refuse(chunk.first, "line.tooLong", "a line is at most 4 MiB"),
         Content::Lines(text) => {
             parser.parsed.check = (crc32c::crc32c(&text), text.len());
-            for (number, line) in (chunk.first..).zip(text.split(|byte| *byte == b'\n')) {
+            for (number, line) in (chunk.first..).zip(lines(&text)) {
                 let line = line.trim_ascii();
                 if line.is_empty() || number <= skip {
                     continue;
@@ -211,6 +212,17 @@ pub(super) fn parse(
         }
     }
     Parsed { recorded: parser.recording.finish(), ..parser.parsed }
+}
+
+/// The lines of a text, the last without its end too.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let all = rest;
+        // It looks for the end of the line at many bytes at once, and reading from memory does not fail.
+        let length = rest.skip_until(b'\n').unwrap_or_default();
+        all.get(..length).filter(|line| !line.is_empty())
+    })
 }
 
 struct Parser<'a> {

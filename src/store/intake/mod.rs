@@ -35,7 +35,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::resolve::{PAIR, Resolved, SEEN};
-use self::spool::Spool;
+use self::spool::{ChunkAt, ChunkReader, Spool};
 use self::state::State;
 use self::volumes::Volumes;
 use self::work::{Work, units};
@@ -245,56 +245,40 @@ impl<'s> Intake<'s> {
 
     // -- resolving ---------------------------------------------------------------------------
 
-    /// Decides which records go in. `refuse` hears of the ordinals of those that do not. All was read
-    /// and noted before: if the store is changed while the import is interrupted, it is taken up there.
+    /// Decides which records go in, and trains a dictionary meanwhile if the store has none yet. `refuse`
+    /// hears of the ordinals of those that do not. All was read and noted before: if the store is changed
+    /// while the import is interrupted, it is taken up there.
     pub fn resolve(&mut self, refuse: &mut dyn FnMut(u64, Refused)) -> Result<(), StoreError> {
-        self.state.before = self.store.engine.head();
-        self.resolved = resolve::resolve(&self.store.engine, &mut self.seen, &mut self.pairs, refuse)?;
+        let engine = &self.store.engine;
+        self.state.before = engine.head();
+        let lacks = self.state.phase == Phase::Reading && engine.dictionaries.current().is_none();
+        let sampled = if lacks && self.records() >= TRAIN_FROM { self.sampled() } else { Vec::new() };
+        let (store, reader) = (self.store, self.spool.reader());
+        self.resolved = std::thread::scope(|scope| {
+            let trained = scope.spawn(|| train(store, &reader, &sampled));
+            let resolved = resolve::resolve(engine, &mut self.seen, &mut self.pairs, refuse);
+            trained.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            resolved
+        })?;
         Ok(())
+    }
+
+    /// The first chunk of every partition, then the last.
+    fn sampled(&self) -> Vec<ChunkAt> {
+        let chunks = self.spool.chunks().values();
+        let first = chunks.clone().filter_map(|chunks| chunks.first());
+        let last = chunks.filter(|chunks| chunks.len() > 1).filter_map(|chunks| chunks.last());
+        first.chain(last).copied().collect()
     }
 
     // -- sealing -----------------------------------------------------------------------------
 
-    /// Goes from reading to sealing; trains a dictionary if the store has none yet.
+    /// Goes from reading to sealing.
     pub fn begin_sealing(&mut self, note: Value) -> Result<(), StoreError> {
         if self.state.phase == Phase::Reading {
-            if self.store.engine.dictionaries.current().is_none() && self.records() >= TRAIN_FROM {
-                self.train()?;
-            }
             self.state.phase = Phase::Sealing;
             self.state.read_note = std::mem::replace(&mut self.state.note, note);
             self.save()?;
-        }
-        Ok(())
-    }
-
-    fn train(&self) -> Result<(), StoreError> {
-        let reader = self.spool.reader();
-        let (mut samples, mut bytes) = (Vec::new(), 0);
-        // The first chunk of every partition, then the last, as long as there is room.
-        let chunks = self.spool.chunks().values();
-        let first = chunks.clone().filter_map(|chunks| chunks.first());
-        let last = chunks.filter(|chunks| chunks.len() > 1).filter_map(|chunks| chunks.last());
-        for at in first.chain(last) {
-            if bytes >= SAMPLE_BYTES {
-                break;
-            }
-            let plain = reader.chunk(*at)?;
-            let (_, records) = spool::read(&plain).ok_or_else(|| reader.damaged())?;
-            for records in records.chunks(SAMPLE_RECORDS).take(16) {
-                let mut sample = Writer::default();
-                for spooled in records {
-                    sample.bytes(spooled.record);
-                }
-                let sample = sample.finish();
-                bytes += sample.len();
-                samples.push(sample);
-            }
-        }
-        let store = self.store;
-        if let Some(content) = dictionary::train(&samples) {
-            let (keys, random) = (&store.engine.keys, &*store.engine.random);
-            store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content)?;
         }
         Ok(())
     }
@@ -395,6 +379,32 @@ impl<'s> Intake<'s> {
         store.set_loading(false);
         Ok(committed)
     }
+}
+
+/// Trains a dictionary on chunks, as long as there is room for samples.
+fn train(store: &Store, reader: &ChunkReader, chunks: &[ChunkAt]) -> Result<(), StoreError> {
+    let (mut samples, mut bytes) = (Vec::new(), 0);
+    for at in chunks {
+        if bytes >= SAMPLE_BYTES {
+            break;
+        }
+        let plain = reader.chunk(*at)?;
+        let (_, records) = spool::read(&plain).ok_or_else(|| reader.damaged())?;
+        for records in records.chunks(SAMPLE_RECORDS).take(16) {
+            let mut sample = Writer::default();
+            for spooled in records {
+                sample.bytes(spooled.record);
+            }
+            let sample = sample.finish();
+            bytes += sample.len();
+            samples.push(sample);
+        }
+    }
+    let Some(content) = (!samples.is_empty()).then(|| dictionary::train(&samples)).flatten() else {
+        return Ok(());
+    };
+    let (keys, random) = (&store.engine.keys, &*store.engine.random);
+    store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content).map(drop)
 }
 
 /// Whether an interrupted import has sled to itself, in a store that stands at `head`. It may, if its
