@@ -5,8 +5,8 @@
 #
 # Prints one JSON object; what it is doing goes to the standard error. --seconds is the length of
 # each of the six measurements of reads. The program is target/release/licence-node, built if it is
-# not there. "licenceNode" is what `licence-node bench import` says, or null if the program has no
-# such command.
+# not there. "licenceNode" is what `licence-node bench import` says, and "licenceNodeReads" what
+# `bench read` says of a node with as many licences, the second time it is run.
 #
 # What is compared with what. PostgreSQL gets one table with a row for each licence and the three
 # ways in that our store has: by identifier, by holder and type, by type and number. The record is
@@ -188,13 +188,16 @@ stop fast
 rm -rf "$DATA" "$WORK/rows.tsv"
 
 # Ours with the machine to itself, too.
-OURS=null
-if "$PROGRAM" bench import --help >/dev/null 2>&1; then
-    say "the same number of records in our store"
-    OURS=$("$PROGRAM" bench import --records "$RECORDS" --json)
-else
-    say "this program has no bench import"
-fi
+say "the same number of records in our store"
+OURS=$("$PROGRAM" bench import --records "$RECORDS" --json)
+say "reading from our store"
+"$PROGRAM" init --region 120000 --dir "$WORK/node" >/dev/null
+"$PROGRAM" generate --records "$RECORDS" --seed 1 --output "$WORK/records.jsonl"
+"$PROGRAM" import "$WORK/records.jsonl" --config "$WORK/node/node.toml" --refused "$WORK/refused" >/dev/null
+rm "$WORK/records.jsonl"
+our_reads() { "$PROGRAM" bench read --config "$WORK/node/node.toml" --records "$RECORDS" --seconds "$1" --json; }
+our_reads 2 >/dev/null
+OUR_READS=$(our_reads "$READ_SECONDS")
 
 TOTAL_SECONDS=$(awk -v a="$COPY_SECONDS" -v b="$INDEX_SECONDS" -v c="$CHECKPOINT_SECONDS" 'BEGIN { printf "%.2f", a + b + c }')
 cat <<JSON
@@ -208,6 +211,7 @@ cat <<JSON
     "bytes": {"table": $TABLE_BYTES, "indexes": $INDEX_BYTES, "total": $TOTAL_BYTES, "folder": $FOLDER_BYTES, "folderWithoutWal": $((FOLDER_BYTES - WAL_BYTES))},
     "readsPerSecond": {$READS}
   },
-  "licenceNode": $OURS
+  "licenceNode": $OURS,
+  "licenceNodeReads": $OUR_READS
 }
 JSON
