@@ -244,7 +244,9 @@ fn sled_is_written_only_through_what_is_watched() {
     let mut written = BTreeMap::new();
     for (file, text) in shipped() {
         let text = code(&text);
-        for call in [".tree.insert(", ".tree.remove(", ".tree.apply_batch(", ".tree.transaction(", "db.flush()"] {
+        for call in
+            [".tree.insert(", ".tree.remove(", ".tree.apply_batch(", ".tree.transaction(", "db.flush()"]
+        {
             let count = text.matches(call).count();
             if count > 0 {
                 written.insert((file.clone(), call), count);
