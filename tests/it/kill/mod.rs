@@ -6,6 +6,7 @@
 
 mod import;
 mod live;
+mod master_key;
 
 /// Seed of generated records.
 const DATA_SEED: u64 = 7;
