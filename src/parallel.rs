@@ -16,9 +16,10 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Pieces on the way for each thread: pieces differ in size, and a small one is taken after the large one
-/// before it.
-const AHEAD: usize = 16;
+/// Pieces on the way for each thread.
+const AHEAD: usize = 4;
+/// And for all at the least: pieces differ in size, and a small one is taken after the large one before it.
+const AT_LEAST: usize = 32;
 
 /// Does `work` on each of `inputs` on `threads` threads and hands the results to `take` in order. The
 /// inputs are drawn on a thread of their own, `take` runs on the caller's.
@@ -41,7 +42,7 @@ where
     E: Send,
 {
     let threads = threads.max(1);
-    let capacity = threads * AHEAD;
+    let capacity = (threads * AHEAD).max(AT_LEAST);
     // A ticket for each piece on the way: whoever draws takes one, taking the result gives it back.
     let (give, tickets) = sync_channel::<()>(capacity);
     for _ in 0..capacity {
@@ -162,13 +163,16 @@ mod tests {
 
     #[test]
     fn no_more_is_drawn_ahead_than_is_allowed() {
-        let drawn = std::sync::atomic::AtomicUsize::new(0);
-        let inputs = (0..500).map(|_| Ok::<_, ()>(drawn.fetch_add(1, std::sync::atomic::Ordering::SeqCst)));
-        let take = |at| {
-            let ahead = drawn.load(std::sync::atomic::Ordering::SeqCst) - at;
-            assert!(ahead <= 2 * AHEAD + 1, "{ahead}");
-            Ok(())
-        };
-        ordered(2, inputs, Ok, take).unwrap();
+        for (threads, allowed) in [(2, AT_LEAST), (20, 20 * AHEAD)] {
+            let drawn = std::sync::atomic::AtomicUsize::new(0);
+            let inputs =
+                (0..500).map(|_| Ok::<_, ()>(drawn.fetch_add(1, std::sync::atomic::Ordering::SeqCst)));
+            let take = |at| {
+                let ahead = drawn.load(std::sync::atomic::Ordering::SeqCst) - at;
+                assert!(ahead <= allowed + 1, "{ahead}");
+                Ok(())
+            };
+            ordered(threads, inputs, Ok, take).unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -100,6 +100,18 @@ impl Dice {
     pub fn pause(&mut self, end: Duration) {
         let nanos = u64::try_from(end.as_nanos()).unwrap().max(1);
         std::thread::sleep(Duration::from_nanos(self.below(nanos)));
+    }
+}
+
+/// A file whose disk fails after these bytes.
+pub struct Failing<'a>(pub &'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(to)? {
+            0 => Err(io::Error::other("the disk failed")),
+            read => Ok(read),
+        }
     }
 }
 

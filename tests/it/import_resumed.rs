@@ -1,26 +1,12 @@
 //! A resumed import wants the input that the interrupted one had, and says so by name.
 
-use std::io::{self, Read};
-
 use licence_node::exchange::import::{Format, Importer, Options, Progress};
 use licence_node::exchange::problem::Problem;
 use licence_node::licence::Record;
 use licence_node::node::Node;
 use licence_node::store::{Intake, LicenceReader};
 
-use super::child::{self, Folder};
-
-/// A file whose disk fails after so many bytes.
-struct Failing<'a>(&'a [u8]);
-
-impl Read for Failing<'_> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(to)? {
-            0 => Err(io::Error::other("the disk failed")),
-            read => Ok(read),
-        }
-    }
-}
+use super::child::{self, Failing, Folder};
 
 fn import(node: &Node, resume: bool, files: &[(&str, &[u8])]) -> Result<Progress, Problem> {
     let options = Options { resume, refused: None };

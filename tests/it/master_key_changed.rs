@@ -1,14 +1,13 @@
 //! Another master key for a node with everything in it: exactly one opens it, whatever happens meanwhile.
 
 use std::fs;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use licence_node::exchange::import::{Format, Importer, Options};
 use licence_node::store::LicenceReader;
 use serde_json::{Value, json};
 
-use super::child::{self, Folder, Ran, json_lines, records};
+use super::child::{self, Failing, Folder, Ran, json_lines, records};
 use super::support::wait;
 
 const NEW: &str = "c0ffee0123456789";
@@ -191,18 +190,6 @@ fn a_start_ends_an_interrupted_change_or_takes_it_back() {
     assert!(!left() && !marker.exists() && contents(&folder) == after);
     folder.set_file("master_key", "keys/new.key");
     assert_answers(&folder);
-}
-
-/// A file whose disk fails after so many bytes.
-struct Failing<'a>(&'a [u8]);
-
-impl Read for Failing<'_> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(to)? {
-            0 => Err(io::Error::other("the disk failed")),
-            read => Ok(read),
-        }
-    }
 }
 
 #[test]

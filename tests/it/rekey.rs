@@ -1,7 +1,6 @@
 //! Newer keys for the store of a node that goes on serving.
 
 use std::fs;
-use std::io::{self, Read};
 use std::sync::Arc;
 
 use licence_node::accesslog::{Filter, Outcome};
@@ -10,7 +9,7 @@ use licence_node::licence::Record;
 use licence_node::store::LicenceReader;
 use serde_json::{Value, json};
 
-use crate::child::{Folder, Ran, json_lines, records};
+use crate::child::{Failing, Folder, Ran, json_lines, records};
 use crate::support::{ADMIN, Actor, Plan, TIANJIN, Town, actor, data_body, like, search_body, town_with};
 
 /// One export is enough to let go of the journal, so one job ends a change of the data key.
@@ -165,18 +164,6 @@ fn a_rekeying_that_is_ended_goes_on_and_makes_no_further_key() {
         (&json!(5), &json!(false), &json!([1]))
     );
     assert_sound(&town, &operator);
-}
-
-/// A file whose disk fails at its end.
-struct Failing<'a>(&'a [u8]);
-
-impl Read for Failing<'_> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(to)? {
-            0 => Err(io::Error::other("the disk failed")),
-            read => Ok(read),
-        }
-    }
 }
 
 #[test]

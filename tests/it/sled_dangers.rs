@@ -20,6 +20,20 @@ fn stats(folder: &Folder) -> Value {
 }
 
 #[test]
+fn watching_the_database_leaves_nothing_among_the_temporary_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, temporary) = (filled(dir.path()), dir.path().join("tmp"));
+    fs::create_dir(&temporary).unwrap();
+    for _ in 0..10 {
+        // It ends as soon as it may.
+        let mut command = child::program();
+        command.env("TMPDIR", &temporary).args(["store", "probe", &folder.path("data/store/sled")]);
+        child::Ran::of(command.output().unwrap()).ok();
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    }
+}
+
+#[test]
 fn a_damaged_database_is_found_by_the_probe_and_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let folder = filled(dir.path());

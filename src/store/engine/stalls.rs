@@ -68,8 +68,9 @@ impl Watch {
     fn begin() -> Self {
         let watched = Arc::new(Mutex::default());
         let here = Arc::clone(&watched);
+        // Not on the thread: a process that ended meanwhile would leave the files behind.
+        let idle = Idle::open();
         let look = move || {
-            let idle = Idle::open();
             loop {
                 std::thread::sleep(LOOK_EVERY);
                 if stands_still(&mut here.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -112,7 +113,9 @@ impl Idle {
         let open = || {
             // Its files may go at once: they stay open as long as they are needed.
             let dir = tempfile::tempdir().ok()?;
-            let db = sled::Config::default().path(dir.path()).flush_every_ms(None).open().ok()?;
+            let config =
+                sled::Config::default().path(dir.path()).cache_capacity(1 << 20).flush_every_ms(None);
+            let db = config.open().ok()?;
             db.flush().ok()?;
             Some(Self(db))
         };
