@@ -12,11 +12,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use licence_node::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite};
-use licence_node::licence::{Catalogue, Generator, Record, Region};
-use licence_node::seal::batch::{SealImpression, Voice};
-use licence_node::seal::{MAX_BATCH, Payload, SaltKey, SaltKeyId, SealedBatch, SealingKey, disclosure};
-use licence_node::time::Timestamp;
+use licence_seal::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite};
+use licence_seal::licence::{Catalogue, Generator, Record, Region};
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::{MAX_BATCH, Payload, SaltKey, SaltKeyId, SealedBatch, SealingKey, disclosure};
+use licence_seal::time::Timestamp;
 
 const RECORDS: u64 = 8_000;
 const ROUNDS: usize = 15;
@@ -140,7 +140,7 @@ fn hashed(
     salt_key: &SaltKey,
     suite: Suite,
 ) -> Result<Vec<Vec<u8>>, Failure> {
-    let batch = licence_node::seal::BatchId::from_bytes([1; 16]);
+    let batch = licence_seal::seal::BatchId::from_bytes([1; 16]);
     let mut texts = Vec::new();
     for record in batches.iter().flatten() {
         let kind = catalogue.get(&record.type_code).ok_or("a type that is not in the catalogue")?;

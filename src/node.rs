@@ -18,26 +18,24 @@ use zeroize::Zeroizing;
 use crate::accesslog::{Access, AccessLog, LogSettings, Outcome, VerifierKey};
 use crate::api::{self, settings::ListenSettings, tls};
 use crate::config::Layers;
-use crate::crypto::{
-    Ed25519Signer, KeySource, MasterKeySource, Random, Secret, SecretSource, Signer, Suite, open_signer,
-    pem_decode, read_key_pem,
-};
 use crate::durable::{DirLock, RealDisk};
-use crate::evidence::Directory;
 use crate::exchange::copies::NodeSeal;
 use crate::exchange::master::MasterKeyed;
 use crate::exchange::reconcile::{Reconciled, reconcile};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
-use crate::licence::Catalogue;
+use crate::keys::{KeySource, MasterKeySource, SecretSource, open_signer, read_key_pem};
 use crate::peer::{ClientIdentity, PeerSettings, Peers};
-use crate::pki::{Anchors, Certificate, Crl};
 use crate::rules::{Grant, Registration};
-use crate::seal::SealingKey;
-use crate::seal::batch::{SealImpression, Voice};
-use crate::seal::trust::Trust;
 use crate::store::{OpenStore, Store, StoreAdmin, StoreError, StoreSettings, resident_bytes};
-use crate::time::Clock;
+use licence_seal::crypto::{Ed25519Signer, Random, Secret, Signer, Suite, pem_decode};
+use licence_seal::evidence::Directory;
+use licence_seal::licence::Catalogue;
+use licence_seal::pki::{Anchors, Certificate, Crl};
+use licence_seal::seal::SealingKey;
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::trust::Trust;
+use licence_seal::time::Clock;
 
 /// Any failure, told to the operator.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

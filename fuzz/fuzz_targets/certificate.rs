@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::pki::asn1::Reader;
-use licence_node::pki::{Anchors, Certificate, Crl, Terms, Usage, validate};
-use licence_node::time::Timestamp;
+use licence_seal::pki::asn1::Reader;
+use licence_seal::pki::{Anchors, Certificate, Crl, Terms, Usage, validate};
+use licence_seal::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {
     let _ = (Certificate::from_der(data), Crl::from_der(data), Certificate::from_pem_all(data));

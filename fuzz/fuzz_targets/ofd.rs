@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::ofd::write::pack;
-use licence_node::ofd::{Limits, verify_ofd};
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::Ask;
-use licence_node::time::Timestamp;
+use licence_seal::ofd::write::pack;
+use licence_seal::ofd::{Limits, verify_ofd};
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::Ask;
+use licence_seal::time::Timestamp;
 
 /// A document with a stamp, as short as it can be; every part is there to be exchanged.
 const PARTS: [(&str, &str); 8] = [

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::licence::{Catalogue, CitizenNumber, Identifier, Record, Uscc};
+use licence_seal::licence::{Catalogue, CitizenNumber, Identifier, Record, Uscc};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(catalogue) = Catalogue::embedded() else { return };

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_seal, verify_stamp};
-use licence_node::time::Timestamp;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_seal, verify_stamp};
+use licence_seal::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {
     let ask = Ask { at: Timestamp::from_secs(1_800_000_000), seal_only: true, catalogue: None };

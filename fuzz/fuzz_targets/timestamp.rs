@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::pki::cms::verify_detached;
-use licence_node::pki::timestamp::Token;
+use licence_seal::pki::cms::verify_detached;
+use licence_seal::pki::timestamp::Token;
 
 fuzz_target!(|data: &[u8]| {
     assert!(verify_detached(data, b"content", &[]).is_err());

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_node::evidence::{Receipt, RequestSignature};
-use licence_node::seal::statement::StatusStatement;
+use licence_seal::evidence::{Receipt, RequestSignature};
+use licence_seal::seal::statement::StatusStatement;
 
 fuzz_target!(|data: &str| {
     let _ = RequestSignature::peek(data);

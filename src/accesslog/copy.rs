@@ -14,7 +14,7 @@ use super::log::{AccessLog, HeadCheck, read_heads};
 use super::note::{Checkpoint, VerifierKey};
 use super::{JOURNAL_KIND, LogError, leaf_hash, tree_hash};
 use crate::durable::{Disk, DurableError, scan};
-use crate::merkle::Frontier;
+use licence_seal::merkle::Frontier;
 
 /// A copy of the log as of one moment: paths are below the log's folder.
 #[derive(Clone, Debug)]
@@ -101,8 +101,8 @@ mod tests {
     use super::super::testing::{Bench, access};
     use super::super::{VerifyOptions, verify};
     use super::*;
-    use crate::crypto::Secret;
     use crate::durable::replace_file;
+    use licence_seal::crypto::Secret;
 
     const DIR: &str = "log";
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::LogError;
-use crate::crypto::{AeadKey, Random};
-use crate::time::Timestamp;
+use licence_seal::crypto::{AeadKey, Random};
+use licence_seal::time::Timestamp;
 
 /// Largest entry in bytes: the length prefix of an entry bundle is a u16 (C2SP tlog-tiles).
 pub const MAX_ENTRY: usize = 65_535;
@@ -224,7 +224,7 @@ fn canonical<T: Serialize>(value: &T, index: u64) -> Result<Vec<u8>, LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Secret, SeededRandom};
+    use licence_seal::crypto::{Secret, SeededRandom};
 
     fn sample() -> (Vec<u8>, AeadKey, Details) {
         let random = SeededRandom::new("entry");
@@ -253,7 +253,7 @@ mod tests {
         assert!(bytes.starts_with(golden.as_bytes()), "{}", String::from_utf8_lossy(&bytes));
         assert!(bytes.ends_with(br#"","seq":7,"time":"2026-11-23T04:05:06.789Z","v":1}"#));
         assert_eq!(
-            hex::encode(crate::crypto::sha256(&[&bytes])),
+            hex::encode(licence_seal::crypto::sha256(&[&bytes])),
             "f58145a29f3cbe40c5635f8a1efb55fa56e32242204a63617cf6adde9973e35c"
         );
     }

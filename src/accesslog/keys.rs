@@ -11,9 +11,9 @@ use base64::prelude::*;
 use zeroize::Zeroizing;
 
 use super::LogError;
-use crate::crypto::{AeadKey, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
-use crate::time::Timestamp;
+use licence_seal::crypto::{AeadKey, Random, Secret, hmac_sha256};
+use licence_seal::time::Timestamp;
 
 /// The keys of a log, opened with the master key.
 pub struct Keys {
@@ -179,8 +179,8 @@ fn aad(name: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::SeededRandom;
     use crate::durable::{FaultDisk, Plan};
+    use licence_seal::crypto::SeededRandom;
 
     fn keys(disk: &FaultDisk) -> Keys {
         let master = Secret::from_bytes([1; 32]).aead().unwrap();

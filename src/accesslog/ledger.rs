@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::entry::{Details, Entry, Frame, Outcome};
 use super::keys::Keys;
 use super::{LogError, leaf_hash, tree_hash};
-use crate::crypto::Random;
 use crate::durable::{Ledger, Staged};
-use crate::merkle::{Frontier, Hash};
-use crate::time::{Clock, Day, Timestamp};
+use licence_seal::crypto::Random;
+use licence_seal::merkle::{Frontier, Hash};
+use licence_seal::time::{Clock, Day, Timestamp};
 
 /// Identifiers, and holders, in one entry; a request with more is spread over parts.
 pub const SUBJECTS_PER_PART: usize = 250;

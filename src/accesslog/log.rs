@@ -15,10 +15,10 @@ use super::search::{Filter, Found, search};
 use super::tiles::{Edge, Resource};
 use super::unknown::Unknown;
 use super::{JOURNAL_KIND, LogError, leaf_hash, tree_hash};
-use crate::crypto::{AeadKey, Ed25519Signer, Random};
 use crate::durable::{Committer, Disk, DurableError, Frozen, Journal, Limits};
-use crate::merkle::{Frontier, Hash};
-use crate::time::{Clock, Day};
+use licence_seal::crypto::{AeadKey, Ed25519Signer, Random};
+use licence_seal::merkle::{Frontier, Hash};
+use licence_seal::time::{Clock, Day};
 
 /// Partners whose counters go into one entry before a key is destroyed.
 const COUNTERS_PER_ENTRY: usize = 200;
@@ -469,8 +469,8 @@ mod tests {
     use super::super::{Jti, SUBJECTS_PER_PART, VerifyOptions, verify};
     use super::*;
     use crate::durable::{FaultDisk, Plan, RealDisk};
-    use crate::merkle;
-    use crate::time::Timestamp;
+    use licence_seal::merkle;
+    use licence_seal::time::Timestamp;
 
     #[test]
     fn what_was_logged_is_found_again_after_a_restart_and_numbers_go_on() {

@@ -48,9 +48,9 @@ pub use verify::{Finding, Report, VerifyOptions, verify};
 
 use std::path::PathBuf;
 
-use crate::crypto::CryptoError;
 use crate::durable::{CommitError, DurableError};
-use crate::merkle::{self, Hash};
+use licence_seal::crypto::CryptoError;
+use licence_seal::merkle::{self, Hash};
 
 /// Kind of the journal's files.
 const JOURNAL_KIND: [u8; 4] = *b"ALOG";
@@ -136,7 +136,7 @@ impl From<CommitError<LogError>> for LogError {
 
 /// The log's tree is over SHA-256 whatever the suites of seals (C2SP tlog-tiles).
 fn tree_hash(parts: &[&[u8]]) -> Hash {
-    crate::crypto::sha256(parts)
+    licence_seal::crypto::sha256(parts)
 }
 
 /// The leaf hash of an entry's bytes.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use base64::prelude::*;
 
-use crate::crypto::{Ed25519Public, Ed25519Signer, sha256};
-use crate::merkle::Hash;
+use licence_seal::crypto::{Ed25519Public, Ed25519Signer, sha256};
+use licence_seal::merkle::Hash;
 
 const ED25519: u8 = 1;
 

@@ -11,9 +11,9 @@ use super::ledger::{State, lock};
 use super::note::{Checkpoint, VerifierKey, sign_note, verify_note};
 use super::tiles::{Edge, TileFile, TileNodes, partials_dir};
 use super::{LogError, tree_hash};
-use crate::crypto::Ed25519Signer;
 use crate::durable::{Disk, DurableError, replace_file};
-use crate::merkle::{self, Hash};
+use licence_seal::crypto::Ed25519Signer;
+use licence_seal::merkle::{self, Hash};
 
 /// Proof that an entry is under a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

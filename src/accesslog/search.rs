@@ -8,8 +8,8 @@ use super::entry::{Details, Entry, Outcome};
 use super::keys::Keys;
 use super::{JOURNAL_KIND, LogError, leaf_hash};
 use crate::durable::{Disk, scan};
-use crate::merkle::Hash;
-use crate::time::Timestamp;
+use licence_seal::merkle::Hash;
+use licence_seal::time::Timestamp;
 
 /// What to look for; every member that is set must match.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::entry::{Details, Outcome};
 use super::{Access, AccessLog, LogError, LogSettings, VerifierKey};
-use crate::crypto::{Ed25519Signer, Secret, SeededRandom};
 use crate::durable::{Disk, FaultDisk};
-use crate::time::{ManualClock, Timestamp};
+use licence_seal::crypto::{Ed25519Signer, Secret, SeededRandom};
+use licence_seal::time::{ManualClock, Timestamp};
 
 const ORIGIN: &str = "licence-node.example/120000/log/1";
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::tree_hash;
 use crate::durable::Disk;
-use crate::merkle::{self, Hash, Nodes};
+use licence_seal::merkle::{self, Hash, Nodes};
 
 /// Hashes in a full tile, entries in a full bundle.
 pub(super) const TILE: u64 = 256;

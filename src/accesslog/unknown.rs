@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::entry::{Details, Outcome};
 use super::ledger::Access;
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 /// Distinct sources and reasons in one minute.
 const MAX_PER_MINUTE: usize = 256;

@@ -17,8 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::note::VerifierKey;
-use crate::crypto::sha256;
 use crate::durable::{Disk, DurableError, scan};
+use licence_seal::crypto::sha256;
 
 /// How to check.
 #[derive(Clone, Copy, Debug, Default)]
@@ -313,8 +313,8 @@ mod tests {
     use super::super::tiles::Edge;
     use super::super::{Checkpoint, leaf_hash, publish, sign_note};
     use super::*;
-    use crate::crypto::Ed25519Signer;
     use crate::durable::{FaultDisk, Journal};
+    use licence_seal::crypto::Ed25519Signer;
 
     const DIR: &str = "log";
 

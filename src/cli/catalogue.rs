@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::licence::{Catalogue, CodeSource, TypeSummary, check_catalogue, json_schema};
+use licence_seal::licence::{Catalogue, CodeSource, TypeSummary, check_catalogue, json_schema};
 
 /// Look at the catalogue of licence types.
 #[derive(Debug, Args)]

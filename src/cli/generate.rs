@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::licence::{Catalogue, Generator, Region};
+use licence_seal::licence::{Catalogue, Generator, Region};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -244,7 +244,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::licence::Record;
+    use licence_seal::licence::Record;
 
     fn args(first: u64, records: u64) -> GenerateArgs {
         GenerateArgs { records, seed: 5, region: "130000".to_owned(), first, threads: Some(2), output: None }

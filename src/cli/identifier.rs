@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::licence::holder::mask_identity_number;
-use crate::licence::{Catalogue, CitizenNumber, Identifier, TypeCode, Uscc};
+use licence_seal::licence::holder::mask_identity_number;
+use licence_seal::licence::{Catalogue, CitizenNumber, Identifier, TypeCode, Uscc};
 
 /// Check a licence identifier or another code, or make an identifier.
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use crate::exchange::import::{Format, Importer, Options, Progress, Stage};
 use crate::exchange::problem::Problem;
 use crate::node::{Error, NodeSettings};
 use crate::store::{Intake, StoreAdmin, Watch};
-use crate::time::{Clock, SystemClock};
+use licence_seal::time::{Clock, SystemClock};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]

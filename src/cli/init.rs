@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::setup::{City, Configuration, Listen};
-use crate::crypto::{SecretSource, Suite, SystemRandom};
-use crate::licence::Region;
+use crate::keys::SecretSource;
 use crate::node::Error;
 use crate::rules::Role;
-use crate::time::{Clock, SystemClock};
+use licence_seal::crypto::{Suite, SystemRandom};
+use licence_seal::licence::Region;
+use licence_seal::time::{Clock, SystemClock};
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::accesslog::{self, Filter, Found, Keys, LogError, Outcome, VerifierKey, VerifyOptions};
 use crate::durable::Disk;
-use crate::time::{Day, Timestamp};
+use licence_seal::time::{Day, Timestamp};
 
 /// `log search`: every filter that is given must match.
 #[derive(Args, Clone, Debug, Default)]
@@ -271,9 +271,9 @@ mod tests {
 
     use super::*;
     use crate::accesslog::{Access, AccessLog, LogSettings};
-    use crate::crypto::{AeadKey, Ed25519Signer, Secret, SeededRandom};
     use crate::durable::FaultDisk;
-    use crate::time::ManualClock;
+    use licence_seal::crypto::{AeadKey, Ed25519Signer, Secret, SeededRandom};
+    use licence_seal::time::ManualClock;
 
     #[derive(Parser)]
     struct Search {

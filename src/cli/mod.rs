@@ -28,10 +28,10 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::accesslog::Keys;
-use crate::crypto::SystemRandom;
 use crate::durable::RealDisk;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
-use crate::time::{Clock, Day, SystemClock};
+use licence_seal::crypto::SystemRandom;
+use licence_seal::time::{Clock, Day, SystemClock};
 
 /// An exchange node for electronic licences (电子证照).
 #[derive(Debug, Parser)]

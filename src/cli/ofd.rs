@@ -8,12 +8,14 @@ use clap::{Args, Subcommand};
 
 use super::day;
 use super::setup::certificate_of;
-use crate::crypto::{KeySource, SecretSource, open_signer};
-use crate::licence::{Catalogue, LicenceType};
+use crate::keys::{KeySource, SecretSource, open_signer};
 use crate::node::Error;
-use crate::ofd::{Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign};
-use crate::seal::SealedLicence;
-use crate::time::{Day, Timestamp};
+use licence_seal::licence::{Catalogue, LicenceType};
+use licence_seal::ofd::{
+    Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign,
+};
+use licence_seal::seal::SealedLicence;
+use licence_seal::time::{Day, Timestamp};
 
 #[derive(Debug, Subcommand)]
 pub enum OfdCommand {

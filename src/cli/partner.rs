@@ -11,7 +11,7 @@ use super::operator::Operator;
 use super::{ConfigFile, setup};
 use crate::node::Error;
 use crate::rules::{Grant, Operation, Registration, Role};
-use crate::time::{Clock, SystemClock};
+use licence_seal::time::{Clock, SystemClock};
 
 /// Arguments of `partner`.
 #[derive(Debug, Args)]

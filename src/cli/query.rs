@@ -9,12 +9,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::crypto::{SecretSource, SystemRandom, read_key_pem};
-use crate::evidence::Receipt;
+use crate::keys::{SecretSource, read_key_pem};
 use crate::node::Error;
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
-use crate::seal::trust::Trust;
-use crate::time::{SystemClock, Timestamp};
+use licence_seal::crypto::SystemRandom;
+use licence_seal::evidence::Receipt;
+use licence_seal::seal::trust::Trust;
+use licence_seal::time::{SystemClock, Timestamp};
 
 const VERIFY_FILE: &str = "/v1/files/verify";
 
@@ -209,7 +210,8 @@ pub fn receipt(command: &ReceiptCommand, out: &mut dyn Write) -> Result<ExitCode
 /// A receipt by a node which its city's issuer list names for the time of the receipt.
 pub fn check_receipt(token: &str, trust: &Trust) -> Result<Receipt, Error> {
     let certificate = Receipt::certificate(token)?;
-    let claimed: Value = crate::crypto::Jws::parse("licence-receipt+jwt", token)?.claims_unverified()?;
+    let claimed: Value =
+        licence_seal::crypto::Jws::parse("licence-receipt+jwt", token)?.claims_unverified()?;
     let region = claimed.get("iss").and_then(Value::as_str).unwrap_or_default();
     let at = claimed
         .get("iat")

@@ -11,19 +11,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::crypto::{
-    Ed25519Signer, KeyFile, Passphrase, PrivateKey, Random, Secret, Signer, Suite, encrypt_key_pem,
-    pem_encode,
-};
-use crate::evidence::{Directory, DirectoryEntry};
-use crate::licence::{Catalogue, Issuer as SampleIssuer, Region, issuers};
+use crate::keys::{Passphrase, encrypt_key_pem};
 use crate::node::{Error, NodeSettings};
-use crate::pki::issue::{Authority, Name, Profile, Request, Revocation, Validity};
-use crate::pki::{Certificate, RevocationReason};
 use crate::rules::{Registration, Role};
-use crate::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
-use crate::seal::ses::{CertList, SealKind, SealSpec, create, draw};
-use crate::time::Timestamp;
+use licence_seal::crypto::{Ed25519Signer, KeyFile, PrivateKey, Random, Secret, Signer, Suite, pem_encode};
+use licence_seal::evidence::{Directory, DirectoryEntry};
+use licence_seal::licence::{Catalogue, Issuer as SampleIssuer, Region, issuers};
+use licence_seal::pki::issue::{Authority, Name, Profile, Request, Revocation, Validity};
+use licence_seal::pki::{Certificate, RevocationReason};
+use licence_seal::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
+use licence_seal::seal::ses::{CertList, SealKind, SealSpec, create, draw};
+use licence_seal::time::Timestamp;
 
 /// Life of everything that is made here, in days.
 const DAYS: i64 = 365;

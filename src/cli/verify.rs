@@ -16,14 +16,14 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::licence::Catalogue;
-use crate::ofd::{FileKind, Limits};
-use crate::seal::check::Indication;
-use crate::seal::report::{Report, page, summary_page};
-use crate::seal::sealed_licence::MAX_LEN;
-use crate::seal::trust::Trust;
-use crate::seal::verify::Ask;
-use crate::time::{Clock, Day, Timestamp};
+use licence_seal::licence::Catalogue;
+use licence_seal::ofd::{FileKind, Limits};
+use licence_seal::seal::check::Indication;
+use licence_seal::seal::report::{Report, page, summary_page};
+use licence_seal::seal::sealed_licence::MAX_LEN;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::Ask;
+use licence_seal::time::{Clock, Day, Timestamp};
 
 const PASSED: u8 = 0;
 const FAILED: u8 = 1;
@@ -353,9 +353,9 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::pem_encode;
-    use crate::seal::ses::{Seal, Stamp};
-    use crate::time::ManualClock;
+    use licence_seal::crypto::pem_encode;
+    use licence_seal::seal::ses::{Seal, Stamp};
+    use licence_seal::time::ManualClock;
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     /// When the golden files are good.

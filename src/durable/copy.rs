@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Disk, DurableError};
-use crate::crypto::Sha256;
+use licence_seal::crypto::Sha256;
 
 /// Bytes that are read at a time.
 const PIECE: u64 = 1 << 20;

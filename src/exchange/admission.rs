@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use super::problem::Problem;
 use super::{Exchange, Incoming};
-use crate::crypto::{Digest, sha256};
-use crate::evidence::{AccessToken, CLOCK_SKEW_SECS, EvidenceError, RequestFacts, RequestSignature};
-use crate::pki::{self, Certificate, Terms, Usage};
 use crate::rules::{Registration, RegistrationError, Role};
+use licence_seal::crypto::{Digest, sha256};
+use licence_seal::evidence::{AccessToken, CLOCK_SKEW_SECS, EvidenceError, RequestFacts, RequestSignature};
+use licence_seal::pki::{self, Certificate, Terms, Usage};
 
 /// A caller that is known, though perhaps not welcome.
 #[derive(Clone, Debug)]

@@ -13,14 +13,14 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::accesslog::{AccessLog, Checkpoint, Keys, LogCopy, VerifierKey, check_copy};
-use crate::crypto::{CryptoError, Random, Secret};
 use crate::durable::{DirLock, Disk, DurableError};
-use crate::licence::Catalogue;
 use crate::store::{
     BatchNumber, Beside, BesideFiles, CheckOptions, CheckReport, Counters, LicenceReader, Restore, Restored,
     StoreAdmin, StoreError, StoreSettings, Watch,
 };
-use crate::time::Timestamp;
+use licence_seal::crypto::{CryptoError, Random, Secret};
+use licence_seal::licence::Catalogue;
+use licence_seal::time::Timestamp;
 
 /// Licences that a drill reads through the index, spread over the batches.
 const READ: u64 = 256;

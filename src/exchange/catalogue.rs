@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::problem::Problem;
 use super::{Answer, Exchange};
-use crate::licence::{TypeSummary, json_schema};
+use licence_seal::licence::{TypeSummary, json_schema};
 
 pub const PATH: &str = "/v1/catalogue";
 

@@ -7,10 +7,10 @@ use super::problem::{Fault, Problem, national};
 use super::record::Draft;
 use super::wire::{ChangeAnswer, IssueRequest, StatusRequest};
 use super::{Answer, Exchange, Incoming, failed, import, licences, parse, reconcile};
-use crate::licence::{Identifier, Record, RecordError, RecordRef, Rule, State};
-use crate::seal::batch::SealImpression;
-use crate::seal::{BatchSeal, SealedBatch, SealingKey};
 use crate::store::{StatusChange, StoreError};
+use licence_seal::licence::{Identifier, Record, RecordError, RecordRef, Rule, State};
+use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::{BatchSeal, SealedBatch, SealingKey};
 
 pub const ISSUE: &str = "/v1/licences/issue";
 pub const STATUS: &str = "/v1/licences/status";

@@ -16,13 +16,15 @@ use super::problem::{Problem, national};
 use super::record::Draft;
 use super::wire::FileRequest;
 use super::{Answer, Exchange, Incoming, failed, parse, regions};
-use crate::crypto::Signer;
-use crate::licence::{Effective, LicenceType, State};
-use crate::ofd::{Annotation, Limits, MAX_NAME, Mark, Place, Signing, WriteError, annotated_copy, sign};
 use crate::rules::Operation;
-use crate::seal::SealedLicence;
-use crate::seal::ses::{Seal, SesError};
-use crate::time::{Day, Timestamp};
+use licence_seal::crypto::Signer;
+use licence_seal::licence::{Effective, LicenceType, State};
+use licence_seal::ofd::{
+    Annotation, Limits, MAX_NAME, Mark, Place, Signing, WriteError, annotated_copy, sign,
+};
+use licence_seal::seal::SealedLicence;
+use licence_seal::seal::ses::{Seal, SesError};
+use licence_seal::time::{Day, Timestamp};
 
 pub const PATH: &str = "/v1/licences/file";
 /// An OFD document.

@@ -11,10 +11,10 @@ use super::problem::{Problem, national};
 use super::record::Draft;
 use super::wire::FileVerdict;
 use super::{Answer, Exchange, Incoming, LICENCE_JSON, copies};
-use crate::crypto::sha256;
-use crate::ofd::{FileKind, Limits};
-use crate::seal::report::page;
-use crate::seal::verify::Ask;
+use licence_seal::crypto::sha256;
+use licence_seal::ofd::{FileKind, Limits};
+use licence_seal::seal::report::page;
+use licence_seal::seal::verify::Ask;
 
 pub const PATH: &str = "/v1/files/verify";
 /// The report as a page.

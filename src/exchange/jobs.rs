@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::backup::LogBeside;
 use super::problem::{Problem, national};
 use crate::accesslog::{Access, AccessLog, Outcome};
-use crate::crypto::MasterKeySource;
-use crate::licence::Catalogue;
+use crate::keys::MasterKeySource;
 use crate::store::{BackupOptions, CheckOptions, FetchMasterKey, Progress, StoreAdmin, StoreError, Watch};
-use crate::time::{Clock, Timestamp};
+use licence_seal::licence::Catalogue;
+use licence_seal::time::{Clock, Timestamp};
 
 /// What a job is to do, as the operator asks for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

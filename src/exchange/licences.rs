@@ -10,14 +10,14 @@ use super::wire::{
     DataRequest, Hit, HolderQuery, RegionResult, SearchAnswer, SearchRequest, VerifyAnswer, VerifyRequest,
 };
 use super::{Answer, Exchange, Incoming, LICENCE_JSON, failed, parse, regions};
-use crate::licence::{
+use crate::rules::{Ask, Grant, Operation, Refusal, decide};
+use crate::store::Found;
+use licence_seal::licence::{
     Effective, FieldValue, HolderCodeType, Identifier, LicenceType, RequestContext, TypeCode, clean_text,
     holder,
 };
-use crate::rules::{Ask, Grant, Operation, Refusal, decide};
-use crate::seal::SealedLicence;
-use crate::seal::statement::StatusStatement;
-use crate::store::Found;
+use licence_seal::seal::SealedLicence;
+use licence_seal::seal::statement::StatusStatement;
 
 pub const SEARCH: &str = "/v1/licences/search";
 pub const DATA: &str = "/v1/licences/data";

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::accesslog::{Keys, LogError};
-use crate::crypto::{Random, Secret};
 use crate::durable::{DirLock, Disk, DurableError, Swap};
 use crate::store::{KeyFiles, StoreError, StoreSettings};
+use licence_seal::crypto::{Random, Secret};
 
 const MARKER: &str = "master-key.commit";
 
@@ -122,10 +122,10 @@ mod tests {
 
     use super::*;
     use crate::accesslog::{Access, AccessLog, Filter, LogSettings, Outcome};
-    use crate::crypto::{Ed25519Signer, SystemRandom};
     use crate::durable::{FaultDisk, Plan};
     use crate::store::{OpenStore, Registry, Store, StoreAdmin, Watch};
-    use crate::time::{ManualClock, Timestamp};
+    use licence_seal::crypto::{Ed25519Signer, SystemRandom};
+    use licence_seal::time::{ManualClock, Timestamp};
 
     const LABEL: &str = "log";
     const STATES: u64 = 3;

@@ -62,16 +62,17 @@ use self::registrations::Registrations;
 use self::replays::Replays;
 use self::settings::ExchangeSettings;
 use crate::accesslog::{AccessLog, LogError, Outcome};
-use crate::crypto::{MasterKeySource, Random, Signer, sha256};
-use crate::evidence::{Directory, Receipt, b64};
-use crate::licence::Catalogue;
+use crate::keys::MasterKeySource;
 use crate::peer::Peers;
-use crate::pki::{Anchors, Crl};
 use crate::rules::Role;
-use crate::seal::SealingKey;
-use crate::seal::trust::Trust;
 use crate::store::{LicenceIssuer, LicenceReader, MemoryWatch, Registry, StoreAdmin};
-use crate::time::Clock;
+use licence_seal::crypto::{Random, Signer, sha256};
+use licence_seal::evidence::{Directory, Receipt, b64};
+use licence_seal::licence::Catalogue;
+use licence_seal::pki::{Anchors, Crl};
+use licence_seal::seal::SealingKey;
+use licence_seal::seal::trust::Trust;
+use licence_seal::time::Clock;
 
 /// JSON answers.
 pub const JSON: &str = "application/json";

@@ -9,8 +9,8 @@
 use super::Exchange;
 use super::import::{MANIFESTS_AN_ENTRY, manifest_leaf, range};
 use crate::accesslog::{Access, Filter, LogError, Outcome};
-use crate::licence::{Identifier, State};
 use crate::store::{BatchNumber, StatusChange, StoreError};
+use licence_seal::licence::{Identifier, State};
 
 /// Why store and log cannot be brought together.
 #[derive(Debug, thiserror::Error)]

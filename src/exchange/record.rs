@@ -7,10 +7,10 @@ use super::{Incoming, outcome_of};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::accesslog::{Access, BatchRange, Details, Jti, Logged, Outcome};
-use crate::crypto::sha256;
-use crate::evidence::{CLOCK_SKEW_SECS, LogPlace, b64};
-use crate::licence::context::{BasisKind, RawContext, RequestContext};
-use crate::time::Timestamp;
+use licence_seal::crypto::sha256;
+use licence_seal::evidence::{CLOCK_SKEW_SECS, LogPlace, b64};
+use licence_seal::licence::context::{BasisKind, RawContext, RequestContext};
+use licence_seal::time::Timestamp;
 
 /// An entry in the making.
 pub struct Draft {

@@ -16,16 +16,16 @@ use super::problem::Problem;
 use super::record::Draft;
 use super::wire::{Hit, RegionResult, SearchAnswer, VerifyAnswer};
 use super::{Answer, Exchange, Held, Incoming, LICENCE_JSON, failed};
-use crate::crypto::sha256;
-use crate::evidence::{Receipt, b64};
-use crate::licence::{Identifier, State};
-use crate::ofd::{Limits, verify_ofd};
 use crate::peer::{PeerAnswer, PeerError};
-use crate::seal::check::Outcome;
-use crate::seal::report::Report;
-use crate::seal::statement::StatusStatement;
-use crate::seal::verify::{Ask, verify_licence};
-use crate::time::{Day, Timestamp};
+use licence_seal::crypto::sha256;
+use licence_seal::evidence::{Receipt, b64};
+use licence_seal::licence::{Identifier, State};
+use licence_seal::ofd::{Limits, verify_ofd};
+use licence_seal::seal::check::Outcome;
+use licence_seal::seal::report::Report;
+use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::time::{Day, Timestamp};
 
 /// Regions asked for: known ones, each once; by default this city alone.
 pub fn wanted(

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 /// Claimed names and until when (Unix seconds) they are remembered.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 use super::admission::Caller;
 use super::problem::Problem;
 use super::{Answer, Exchange, Incoming, failed};
-use crate::evidence::AccessToken;
 use crate::rules::Role;
+use licence_seal::evidence::AccessToken;
 
 pub const PATH: &str = "/oauth2/token";
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::jobs::JobRequest;
-use crate::licence::FieldValue;
-use crate::licence::context::RawContext;
 use crate::rules::{Grant, Registration};
-use crate::seal::report::Report;
+use licence_seal::licence::FieldValue;
+use licence_seal::licence::context::RawContext;
+use licence_seal::seal::report::Report;
 
 /// Whom a licence belongs to.
 #[derive(Clone, Debug, Deserialize)]

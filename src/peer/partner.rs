@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ClientIdentity, PeerAnswer, PeerError, PostError, https_client, post};
-use crate::crypto::{PrivateKey, Random, pem_decode_all};
-use crate::evidence::{RequestFacts, RequestSignature};
-use crate::time::Clock;
+use licence_seal::crypto::{PrivateKey, Random, pem_decode_all};
+use licence_seal::evidence::{RequestFacts, RequestSignature};
+use licence_seal::time::Clock;
 
 const JSON: &str = "application/json";
 

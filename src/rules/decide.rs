@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::grant::lists;
 use super::{Grant, Operation};
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 /// What is asked, as far as it is known before anything is looked up.
 #[derive(Clone, Copy, Debug)]

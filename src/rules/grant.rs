@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::AddressRange;
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 /// Operations that need a grant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

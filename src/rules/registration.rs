@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::AddressRange;
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 /// What a caller is. One registration has one role.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

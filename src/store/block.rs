@@ -16,15 +16,15 @@ use super::dictionary::Dictionaries;
 use super::keys::{Blinding, Keyring, first};
 use super::op::{self, Entry};
 use super::{BatchNumber, StoreError, StoredBatch};
-use crate::crypto::{Digest, Signature, Suite};
-use crate::licence::uscc::Uscc;
-use crate::licence::{
+use licence_seal::crypto::{Digest, Signature, Suite};
+use licence_seal::licence::uscc::Uscc;
+use licence_seal::licence::{
     FieldValue, Holder, HolderCodeType, HolderRef, Identifier, Record, RecordRef, TypeCode, ValueRef,
 };
-use crate::merkle;
-use crate::seal::batch::Voice;
-use crate::seal::{BatchId, BatchSeal, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
-use crate::time::{Day, Timestamp};
+use licence_seal::merkle;
+use licence_seal::seal::batch::Voice;
+use licence_seal::seal::{BatchId, BatchSeal, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
+use licence_seal::time::{Day, Timestamp};
 
 /// The largest plain form.
 pub(super) const MAX_PLAIN: usize = 48 << 20;
@@ -374,9 +374,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::crypto::{Suite, sha256};
-    use crate::licence::{Catalogue, Generator, Region, State};
-    use crate::seal::BatchId;
+    use licence_seal::crypto::{Suite, sha256};
+    use licence_seal::licence::{Catalogue, Generator, Region, State};
+    use licence_seal::seal::BatchId;
 
     fn batch(records: Vec<Record>) -> SealedBatch {
         let leaves: Vec<Digest> = (1..).map(|n| [n; 32]).take(records.len()).collect();

@@ -21,8 +21,8 @@ use super::codec::Reader;
 use super::engine::key_number;
 use super::keys::{Keyring, Use};
 use super::open::Places;
-use crate::crypto::Random;
 use crate::durable::{Disk, DurableError, replace_file};
+use licence_seal::crypto::Random;
 
 const FORMAT: u8 = 1;
 const PREFIX: &str = "dictionary-";

@@ -26,9 +26,9 @@ use super::open::Places;
 use super::rows::{self, RowWriter, Seal};
 use super::volume::{self, STATE, Volume};
 use super::watch::Watch;
-use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError, replace_file};
-use crate::time::Timestamp;
+use licence_seal::crypto::Digest;
+use licence_seal::time::Timestamp;
 
 const LABEL: &str = "export";
 const FORMAT: u32 = 2;

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use super::engine::{open_trees, sync_files};
 use super::{StoreError, StoreSettings};
-use crate::crypto::sha256;
 use crate::durable::DurableError;
 use crate::parallel;
-use crate::seal::MAX_BATCH;
+use licence_seal::crypto::sha256;
+use licence_seal::seal::MAX_BATCH;
 
 /// Lines that are parsed as one piece of work.
 const CHUNK: usize = 32 * MAX_BATCH;
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn every_line_is_written_under_three_keys() {
         let dir = tempfile::tempdir().unwrap();
-        let generator = crate::licence::Generator::new(
-            crate::licence::Catalogue::embedded().unwrap(),
+        let generator = licence_seal::licence::Generator::new(
+            licence_seal::licence::Catalogue::embedded().unwrap(),
             1,
-            crate::licence::Region::TIANJIN,
+            licence_seal::licence::Region::TIANJIN,
         );
         let generator = generator.unwrap();
         let lines: String =

@@ -21,10 +21,10 @@ pub use rewrap::KeyFiles;
 
 use super::StoreError;
 use super::open::Places;
-use crate::crypto::{AeadKey, CryptoError, Digest, Hmac, Messages, Random, Secret, hmac_sha256};
 use crate::durable::{Disk, DurableError, replace_file};
-use crate::seal::batch::SaltKeys;
-use crate::seal::{SaltKey, SaltKeyId};
+use licence_seal::crypto::{AeadKey, CryptoError, Digest, Hmac, Messages, Random, Secret, hmac_sha256};
+use licence_seal::seal::batch::SaltKeys;
+use licence_seal::seal::{SaltKey, SaltKeyId};
 
 /// Name of the key file in the store's folder and in that of the exports.
 pub(super) const KEY_FILE: &str = "keys.json";
@@ -486,8 +486,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::crypto::SeededRandom;
     use crate::durable::FaultDisk;
+    use licence_seal::crypto::SeededRandom;
 
     fn master() -> Secret {
         Secret::from_bytes([3; 32])

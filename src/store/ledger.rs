@@ -14,9 +14,9 @@ use super::open::{Checkpoint, Places};
 use super::traits::{BatchNumber, StatusChange, StatusRecord};
 use super::{StoreError, StoreSettings};
 use crate::durable::{Ledger, Staged};
-use crate::licence::{Identifier, State};
-use crate::seal::batch::SealImpression;
-use crate::time::Timestamp;
+use licence_seal::licence::{Identifier, State};
+use licence_seal::seal::batch::SealImpression;
+use licence_seal::time::Timestamp;
 
 /// States by blind identifier.
 type Statuses = HashMap<IdKey, StatusRecord>;

@@ -18,10 +18,10 @@ use super::rows;
 use super::sorter::{Scratch, Sorted, Sorter};
 use super::traits::{BatchNumber, Location};
 use super::volume::{self, IMPRESSION, STATE, STATUS, Volume};
-use crate::crypto::{Digest, sha256};
 use crate::durable::{Disk, DurableError};
-use crate::merkle;
-use crate::seal::batch::SealImpression;
+use licence_seal::crypto::{Digest, sha256};
+use licence_seal::merkle;
+use licence_seal::seal::batch::SealImpression;
 
 /// Bytes of an entry to be sorted: key ‖ batch u64 BE ‖ slot.
 pub(super) const ID_ENTRY: usize = ID_KEY + 9;

@@ -98,10 +98,10 @@ pub use watch::{Progress, Watch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::crypto::CryptoError;
 use crate::durable::DurableError;
-use crate::licence::{Identifier, State};
-use crate::seal::SealError;
+use licence_seal::crypto::CryptoError;
+use licence_seal::licence::{Identifier, State};
+use licence_seal::seal::SealError;
 
 /// Why the store refused, or could not answer.
 #[derive(Clone, Debug, thiserror::Error)]

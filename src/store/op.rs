@@ -12,9 +12,9 @@ use super::StoreError;
 use super::codec::{Reader, Writer};
 use super::keys::{KeyId, Keyring, Use};
 use super::traits::{BatchNumber, StatusRecord};
-use crate::crypto::Random;
-use crate::licence::{Identifier, Record};
-use crate::seal::batch::SealImpression;
+use licence_seal::crypto::Random;
+use licence_seal::licence::{Identifier, Record};
+use licence_seal::seal::batch::SealImpression;
 
 const FORMAT: u8 = 1;
 /// Bytes of a payload that are not encrypted.
@@ -81,7 +81,7 @@ impl Entry {
     pub(super) fn of(record: &Record, keys: &Keyring) -> Self {
         let kind = record.type_code.as_str();
         let blind_kind = keys.blind(KIND, &[kind]);
-        let holder = |holder: &crate::licence::Holder| {
+        let holder = |holder: &licence_seal::licence::Holder| {
             Self::holder(&keys.blind(HOLDER, &[holder.code_type().code(), holder.code()]), &blind_kind)
         };
         Self {
@@ -291,7 +291,7 @@ pub(super) fn write_status(writer: &mut Writer, identifier: &Identifier, status:
 pub(super) fn read_status(reader: &mut Reader<'_>) -> Option<(Identifier, StatusRecord)> {
     let identifier = Identifier::parse(reader.text()?).ok()?;
     let state = reader.text()?.parse().ok()?;
-    let since = crate::time::Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
+    let since = licence_seal::time::Timestamp::from_millis(i64::from_be_bytes(reader.array()?));
     let reason = reader.maybe_text()?.map(str::to_owned);
     let by = reader.maybe_text()?.map(str::to_owned);
     let superseded_by = match reader.maybe_text()? {

@@ -27,8 +27,8 @@ use super::op::Head;
 use super::sled_store::{Opened, Store};
 use super::traits::{BatchNumber, Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings, compact, intake, recover, rekey};
-use crate::crypto::{Random, Secret};
 use crate::durable::{Committer, DirLock, Disk, DurableError, Limits, replace_file};
+use licence_seal::crypto::{Random, Secret};
 
 pub(super) const JOURNAL_KIND: [u8; 4] = *b"STOR";
 const CHECKPOINT_FILE: &str = "checkpoint.json";

@@ -31,7 +31,7 @@ const STRIDE: usize = 64 << 10;
 const GROUP: usize = 16;
 /// Bytes of a location in an entry.
 const AT: usize = 7;
-/// Slots of a batch, as [`crate::seal::MAX_BATCH`] has them.
+/// Slots of a batch, as [`licence_seal::seal::MAX_BATCH`] has them.
 const SLOTS: u64 = 32;
 
 /// Blind key and location: `key ‖ batch u48 BE ‖ slot`, which sorts by key and then by location.

@@ -14,8 +14,8 @@ use super::op::{Change, Operation};
 use super::open::{CheckpointBody, JOURNAL_KIND, Places, has_all, log_bytes};
 use super::traits::{Recovery, RecoveryCause};
 use super::{StoreError, StoreSettings};
-use crate::crypto::{self, Random};
 use crate::durable::{Disk, DurableError, Journal, replace_file};
+use licence_seal::crypto::Random;
 
 /// Exit status by which a probe says that it was called wrongly (sysexits.h).
 const PROBE_USAGE: i32 = 64;
@@ -301,7 +301,7 @@ fn run_probe(probe: &[std::ffi::OsString], sled: &Path) -> Result<Option<String>
     let shown = || probe.join(" ".as_ref()).to_string_lossy().into_owned();
     let fault = |why: String| StoreError::Probe(shown(), why);
     let (program, arguments) = probe.split_first().ok_or_else(|| fault("it is empty".to_owned()))?;
-    let status = crypto::command_without_secrets(program)
+    let status = crate::keys::command_without_secrets(program)
         .args(arguments)
         .arg(sled)
         .stdin(Stdio::null())

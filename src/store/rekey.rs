@@ -35,9 +35,9 @@ use super::rows::{self, RowWriter, Seal};
 use super::traits::StoreAdmin;
 use super::watch::Watch;
 use super::{Store, StoreError, export, volume};
-use crate::crypto::Secret;
 use crate::durable::{self, Disk, DurableError, replace_file};
-use crate::time::Timestamp;
+use licence_seal::crypto::Secret;
+use licence_seal::time::Timestamp;
 
 /// Entries of a tree that are looked at in one step of the writer's thread.
 const STRIDE: usize = 128;

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::codec::{Reader, Writer};
 use super::keys::{KeyId, Keyring, Use};
-use crate::crypto::{Digest, Random, sha256};
 use crate::durable::{Disk, DiskFile, DurableError, framed};
 use crate::parallel;
+use licence_seal::crypto::{Digest, Random, sha256};
 
 const KIND: [u8; 4] = *b"SROW";
 const FRAME_FORMAT: u8 = 1;

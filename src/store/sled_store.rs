@@ -23,12 +23,12 @@ use super::traits::{
 use super::volume::Volume;
 use super::watch::Watch;
 use super::{StoreError, StoreSettings};
-use crate::crypto::Digest;
 use crate::durable::{CommitError, Committer, DirLock, Disk};
-use crate::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
-use crate::seal::batch::SealImpression;
-use crate::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
-use crate::time::Timestamp;
+use licence_seal::crypto::Digest;
+use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
+use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
+use licence_seal::time::Timestamp;
 
 /// Most bytes of one change: with a group's other changes it must fit a journal frame.
 const MAX_CHANGE: usize = 48 << 20;
@@ -322,7 +322,7 @@ impl LicenceIssuer for Store {
         for (sealed, impression) in batches {
             let seal = &sealed.seal;
             block::check_shape(seal, sealed.records.len())?;
-            let same = |record: &crate::licence::Record| {
+            let same = |record: &licence_seal::licence::Record| {
                 record.type_code.as_str() == seal.manifest.type_code
                     && record.issuer_code.as_str() == seal.manifest.issuer
             };
@@ -340,7 +340,7 @@ impl LicenceIssuer for Store {
                 bytes += impression.seal.len() + impression.certificate.len();
                 impressions.push(impression);
             }
-            let licence = |record: crate::licence::Record| NewLicence {
+            let licence = |record: licence_seal::licence::Record| NewLicence {
                 id: op::id_key(&self.engine.keys, &record.identifier),
                 identifier: record.identifier,
                 state: record.state,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::keys::{Keyring, Use};
-use crate::crypto::Random;
 use crate::durable::{Disk, DurableError, framed};
+use licence_seal::crypto::Random;
 
 const KIND: [u8; 4] = *b"SRUN";
 /// Entries of a frame. Tests have several in a run.
@@ -213,8 +213,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::crypto::{Secret, SeededRandom};
     use crate::durable::FaultDisk;
+    use licence_seal::crypto::{Secret, SeededRandom};
 
     fn scratch() -> (FaultDisk, Scratch) {
         let (disk, random) = (FaultDisk::new(), SeededRandom::new("sorter"));

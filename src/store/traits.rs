@@ -12,11 +12,11 @@ use super::backup::{BackupOptions, BackupReport, Beside};
 use super::growth::StoreWarning;
 use super::rekey::{FetchMasterKey, RekeyReport};
 use super::watch::Watch;
-use crate::crypto::Digest;
-use crate::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
-use crate::seal::batch::SealImpression;
-use crate::seal::{BatchSeal, Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
-use crate::time::Timestamp;
+use licence_seal::crypto::Digest;
+use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
+use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::{BatchSeal, Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
+use licence_seal::time::Timestamp;
 
 /// Running number of a batch in this store, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -22,8 +22,8 @@ use super::rows::{RowWriter, Seal};
 use super::traits::{BatchNumber, StatusRecord};
 use super::watch::Watch;
 use crate::durable::{Disk, DurableError, replace_file};
-use crate::licence::Identifier;
-use crate::seal::batch::SealImpression;
+use licence_seal::licence::Identifier;
+use licence_seal::seal::batch::SealImpression;
 
 const FORMAT: u32 = 2;
 const LABEL: &str = "volume";

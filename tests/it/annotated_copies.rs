@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use licence_node::cli::setup::{certificate_of, fingerprint_of};
-use licence_node::crypto::PrivateKey;
-use licence_node::evidence::Receipt;
-use licence_node::licence::{Catalogue, FieldValue, Identifier, LicenceType, Record};
-use licence_node::ofd::{Annotation, Limits, Mark, Place, Signing, annotated_copy, sign, verify_ofd};
-use licence_node::seal::SealedLicence;
-use licence_node::seal::check::{Indication, Outcome};
-use licence_node::seal::report::Report;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::Ask;
-use licence_node::time::{Clock, Timestamp};
+use licence_seal::crypto::PrivateKey;
+use licence_seal::evidence::Receipt;
+use licence_seal::licence::{Catalogue, FieldValue, Identifier, LicenceType, Record};
+use licence_seal::ofd::{Annotation, Limits, Mark, Place, Signing, annotated_copy, sign, verify_ofd};
+use licence_seal::seal::SealedLicence;
+use licence_seal::seal::check::{Indication, Outcome};
+use licence_seal::seal::report::Report;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::Ask;
+use licence_seal::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::{

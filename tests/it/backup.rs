@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use licence_node::accesslog::{Filter, Outcome};
 use licence_node::exchange::import::{Format, Importer, Options, Stage};
-use licence_node::licence::{Catalogue, Generator, Region};
 use licence_node::store::{LicenceReader, StoreAdmin};
+use licence_seal::licence::{Catalogue, Generator, Region};
 use serde_json::{Value, json};
 
 use crate::child::{Folder, Ran};

@@ -143,11 +143,11 @@ fn identifiers_types_holders_and_fields_that_do_not_exist_are_refused() {
     let unknown_type = {
         let body = like(subject, "NEW0001", 1);
         let (type_code, issuer) =
-            (licence_node::licence::TypeCode::parse("11999999MB0X000001001"), &subject.issuer_code);
-        let issuer = licence_node::licence::Uscc::parse(issuer.as_str()).unwrap();
+            (licence_seal::licence::TypeCode::parse("11999999MB0X000001001"), &subject.issuer_code);
+        let issuer = licence_seal::licence::Uscc::parse(issuer.as_str()).unwrap();
         type_code
             .ok()
-            .and_then(|code| licence_node::licence::Identifier::build(&code, &issuer, "S1", 1).ok())
+            .and_then(|code| licence_seal::licence::Identifier::build(&code, &issuer, "S1", 1).ok())
             .map(|id| (id.as_str().to_owned(), body))
     };
     if let Some((id, _)) = &unknown_type {

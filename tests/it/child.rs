@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use licence_node::accesslog::BatchRange;
-use licence_node::crypto::{PrivateKey, PublicKey, SystemRandom, pem_encode};
 use licence_node::exchange::import;
-use licence_node::licence::{Catalogue, Generator, Record, Region, issuers};
 use licence_node::node::{Node, NodeSettings};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings};
-use licence_node::pki::Certificate;
-use licence_node::pki::issue::{Authority, Name, Profile, Request, Validity};
 use licence_node::store::BatchNumber;
-use licence_node::time::{Clock, SystemClock};
+use licence_seal::crypto::{PrivateKey, PublicKey, SystemRandom, pem_encode};
+use licence_seal::licence::{Catalogue, Generator, Record, Region, issuers};
+use licence_seal::pki::Certificate;
+use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
+use licence_seal::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 /// The matter that the tests' grant names.
@@ -192,13 +192,13 @@ impl Folder {
         let ca_key = PrivateKey::from_pem(&read("keys/ca.key.pem")).unwrap();
         let authority = Authority::new(ca, &ca_key).unwrap();
         let random = SystemRandom::new();
-        let file = PrivateKey::generate(licence_node::crypto::Suite::P256Sha256, &random).unwrap();
+        let file = PrivateKey::generate(licence_seal::crypto::Suite::P256Sha256, &random).unwrap();
         let key = PrivateKey::from_pkcs8(&file).unwrap();
         let (now, name) = (SystemClock.now(), Name::new(id));
         let validity = Validity { not_before: now.plus_secs(-60), not_after: now.plus_secs(86_400) };
         let request = Request {
             name: &name,
-            key: licence_node::crypto::Signer::public_key(&key),
+            key: licence_seal::crypto::Signer::public_key(&key),
             validity,
             profile: Profile::TlsClient,
         };

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use licence_node::cli::setup::certificate_of;
-use licence_node::evidence::Receipt;
-use licence_node::licence::Catalogue;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_licence};
-use licence_node::time::Clock;
+use licence_seal::evidence::Receipt;
+use licence_seal::licence::Catalogue;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::time::Clock;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -29,7 +29,7 @@ fn welcome(towns: &[Arc<Town>; 3]) -> Actor {
 }
 
 /// A licence of Hebei whose holder has licences in all three cities.
-fn shared(towns: &[Arc<Town>; 3]) -> &licence_node::licence::Record {
+fn shared(towns: &[Arc<Town>; 3]) -> &licence_seal::licence::Record {
     let known = |town: &Town, code: &str| {
         town.records.iter().any(|record| record.holders.iter().any(|holder| holder.code() == code))
     };

@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use licence_node::ofd::{Limits, Package, verify_ofd};
-use licence_node::pki::timestamp::Token;
-use licence_node::pki::{Certificate, Crl};
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
-use licence_node::time::Timestamp;
+use licence_seal::ofd::{Limits, Package, verify_ofd};
+use licence_seal::pki::timestamp::Token;
+use licence_seal::pki::{Certificate, Crl};
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::time::Timestamp;
 
 fn replay(target: &str, name: &str, data: &[u8]) {
     let ask = Ask { at: Timestamp::from_secs(1_800_000_000), seal_only: false, catalogue: None };

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use licence_node::accesslog::Outcome;
-use licence_node::licence::Catalogue;
-use licence_node::seal::SealedLicence;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_licence};
-use licence_node::time::Clock;
+use licence_seal::licence::Catalogue;
+use licence_seal::seal::SealedLicence;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::time::Clock;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -186,7 +186,7 @@ fn two_grants_are_never_mixed_into_a_third() {
         json!({ "id": "a", "types": [subject.type_code.as_str()], "fields": [fields[0]], "matters": ["one"] }),
     );
     operator.grant("agency", json!({ "id": "b", "types": [other.type_code.as_str()], "matters": ["two"] }));
-    let ask = |record: &licence_node::licence::Record, matter: &str, fields: Value| {
+    let ask = |record: &licence_seal::licence::Record, matter: &str, fields: Value| {
         let body = with(data_body(&record.identifier), "/context/itemCode", json!(matter));
         agency.data(&with(body, "/fields", fields))
     };
@@ -398,10 +398,10 @@ fn a_receipt_leads_to_a_proof_that_the_access_is_in_the_log() {
             json!({ "index": member("index"), "path": member("path"), "checkpoint": member("checkpoint") }),
         )
         .unwrap();
-        let leaf = licence_node::evidence::digest_from_b64(&place.leaves[0]).unwrap();
+        let leaf = licence_seal::evidence::digest_from_b64(&place.leaves[0]).unwrap();
         let checkpoint = inclusion.verify(&leaf, &key).expect("the proof holds");
         assert!(checkpoint.size > place.index);
-        let other = licence_node::crypto::sha256(&[b"another entry"]);
+        let other = licence_seal::crypto::sha256(&[b"another entry"]);
         assert!(inclusion.verify(&other, &key).is_none());
     }
     agency.ask("/v1/receipts", &json!({ "index": 1_000_000 })).refused(400, "log.index", 99);

@@ -2,9 +2,9 @@
 
 use licence_node::exchange::import::{Format, Importer, Options, Progress};
 use licence_node::exchange::problem::Problem;
-use licence_node::licence::Record;
 use licence_node::node::Node;
 use licence_node::store::{Intake, LicenceReader};
+use licence_seal::licence::Record;
 
 use super::child::{self, Failing, Folder};
 

@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
 use licence_node::cli::setup::City;
-use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
-use licence_node::licence::{Catalogue, FieldValue, Record, Region};
-use licence_node::pki::Certificate;
-use licence_node::seal::batch::{SealImpression, Voice};
-use licence_node::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
-use licence_node::time::{Clock, SystemClock};
+use licence_seal::crypto::{Secret, Suite, SystemRandom};
+use licence_seal::licence::{Catalogue, FieldValue, Record, Region};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use licence_seal::time::{Clock, SystemClock};
 
 use super::child;
 
@@ -67,7 +67,7 @@ impl Desk {
             seal: std::fs::read(self.seal_file(issuer, "seal.esl")).unwrap().into(),
             certificate: Certificate::from_pem_all(&certificate).unwrap().remove(0).der().into(),
         };
-        let signer = PrivateKey::read(&self.seal_file(issuer, "key.pem"), None).unwrap();
+        let signer = licence_node::keys::read_key(&self.seal_file(issuer, "key.pem"), None).unwrap();
         let key = SealingKey::new(impression, Arc::new(signer), Voice::Issuer).unwrap();
         let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
         let (catalogue, random) = (Catalogue::embedded().unwrap(), SystemRandom::new());

@@ -7,17 +7,17 @@ use std::sync::{Arc, OnceLock};
 
 use licence_node::cli::demo::cities::{Cities, MATTER};
 use licence_node::cli::setup::City;
-use licence_node::crypto::{PrivateKey, Secret, Suite, SystemRandom};
 use licence_node::exchange::import::{Format, Importer, Options};
-use licence_node::licence::{Catalogue, Record, Region, State};
-use licence_node::pki::Certificate;
-use licence_node::seal::batch::{SealImpression, Voice};
-use licence_node::seal::check::{Indication, Outcome};
-use licence_node::seal::report::Report;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_licence};
-use licence_node::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
-use licence_node::time::{Clock, SystemClock, Timestamp};
+use licence_seal::crypto::{Secret, Suite, SystemRandom};
+use licence_seal::licence::{Catalogue, Record, Region, State};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::check::{Indication, Outcome};
+use licence_seal::seal::report::Report;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use licence_seal::time::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use super::child::{self, Ran, context};
@@ -335,7 +335,7 @@ fn forged(home: &Home, sealer: Option<&str>, voice: Voice) -> SealedLicence {
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     let certificate = Certificate::from_pem_all(&read("certificate.pem")).unwrap().remove(0);
     let impression = SealImpression { seal: read("seal.esl").into(), certificate: certificate.der().into() };
-    let signer = PrivateKey::read(&folder.join("key.pem"), None).unwrap();
+    let signer = licence_node::keys::read_key(&folder.join("key.pem"), None).unwrap();
     let key = SealingKey::new(impression, Arc::new(signer), voice).unwrap();
     let salt_key = SaltKey::new(SaltKeyId("test".to_owned()), &Secret::from_bytes([7; 32]));
     let random = SystemRandom::new();

@@ -33,14 +33,14 @@ mod times;
 mod world;
 mod zips;
 
-use licence_node::ofd::{Limits, verify_ofd};
-use licence_node::seal::batch::Voice;
-use licence_node::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
-use licence_node::seal::report::page;
-use licence_node::seal::ses::{self, Protected, check_stamp};
-use licence_node::seal::trust::Trust;
-use licence_node::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
-use licence_node::time::Timestamp;
+use licence_seal::ofd::{Limits, verify_ofd};
+use licence_seal::seal::batch::Voice;
+use licence_seal::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
+use licence_seal::seal::report::page;
+use licence_seal::seal::ses::{self, Protected, check_stamp};
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::time::Timestamp;
 
 use world::{Entries, World, asked_at, pack};
 
@@ -214,7 +214,7 @@ fn the_files_that_the_cases_start_from_pass() {
         ("attested", {
             let licence = world.bare_licence(Voice::Attestation, "batch");
             let status = Some(world.say(&world.statement(&licence)));
-            let licence = licence_node::seal::SealedLicence { status, ..licence };
+            let licence = licence_seal::seal::SealedLicence { status, ..licence };
             Given::licence(licence.to_bytes().unwrap())
         }),
         ("licence as OFD", {

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use licence_node::accesslog::{self, Filter, Outcome, VerifyOptions};
-use licence_node::crypto::SystemRandom;
 use licence_node::durable::RealDisk;
 use licence_node::exchange::reconcile::{ReconcileError, Reconciled};
-use licence_node::licence::{Catalogue, Record, State};
-use licence_node::seal::SealedBatch;
 use licence_node::store::{LicenceIssuer, LicenceReader, StatusChange};
-use licence_node::time::Clock;
+use licence_seal::crypto::SystemRandom;
+use licence_seal::licence::{Catalogue, Record, State};
+use licence_seal::seal::SealedBatch;
+use licence_seal::time::Clock;
 use serde_json::json;
 
 use crate::support::{
@@ -161,15 +161,15 @@ fn changes_and_imports_are_entries_that_commit_to_what_was_sealed() {
     for batches in entries.iter().filter_map(|found| found.details.as_ref().unwrap().batches.clone()) {
         assert_eq!(batches.first, next, "batches without gaps");
         // The root is over the manifests as the store has them.
-        let hash = |parts: &[&[u8]]| licence_node::crypto::sha256(parts);
+        let hash = |parts: &[&[u8]]| licence_seal::crypto::sha256(parts);
         let leaves: Vec<_> = (batches.first..=batches.last)
             .map(|number| {
                 let number = licence_node::store::BatchNumber(number);
                 let manifest = town.node().store.manifest(number).unwrap().unwrap();
-                licence_node::merkle::leaf_hash(&hash, manifest.to_string().as_bytes())
+                licence_seal::merkle::leaf_hash(&hash, manifest.to_string().as_bytes())
             })
             .collect();
-        assert_eq!(batches.root, hex::encode(licence_node::merkle::root(&hash, &leaves)));
+        assert_eq!(batches.root, hex::encode(licence_seal::merkle::root(&hash, &leaves)));
         next = batches.last + 1;
     }
     assert_eq!(next, town.node().store.last_batch() + 1, "every batch is on the log");

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use licence_node::evidence::Receipt;
-use licence_node::licence::{Record, State};
-use licence_node::time::{Clock, SystemClock};
+use licence_seal::evidence::Receipt;
+use licence_seal::licence::{Record, State};
+use licence_seal::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::child::{self, Folder, MATTER, Served, context};

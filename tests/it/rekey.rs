@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use licence_node::accesslog::{Filter, Outcome};
 use licence_node::exchange::import::{Format, Importer, Options};
-use licence_node::licence::Record;
 use licence_node::store::LicenceReader;
+use licence_seal::licence::Record;
 use serde_json::{Value, json};
 
 use crate::child::{Failing, Folder, Ran, json_lines, records};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use licence_node::drawing;
-use licence_node::seal::ses::{CertList, Seal};
+use licence_seal::drawing;
+use licence_seal::seal::ses::{CertList, Seal};
 use serde_json::{Value, json};
 
 use super::child::{self, Folder, Ran};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use aho_corasick::AhoCorasick;
-use licence_node::licence::Record;
+use licence_seal::licence::Record;
 use serde_json::{Value, json};
 
 use super::child::{self, Folder};

@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use licence_node::accesslog::{Filter, Found, Outcome};
 use licence_node::cli::setup::{City, Configuration, Listen, Peer, certificate_of};
-use licence_node::crypto::{Random, Suite, SystemRandom};
-use licence_node::evidence::{DirectoryEntry, Receipt};
 use licence_node::exchange::Exchange;
 use licence_node::exchange::import::{Format, Importer, Options};
-use licence_node::licence::{Catalogue, Generator, Identifier, Record, Region, Uscc};
 use licence_node::node::{Node, NodeSettings, RunningNode};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings, https_client};
 use licence_node::rules::{Registration, Role};
 use licence_node::store::{LicenceReader, StoreAdmin};
-use licence_node::time::{Clock, ManualClock, SystemClock, Timestamp};
+use licence_seal::crypto::{Random, Suite, SystemRandom};
+use licence_seal::evidence::{DirectoryEntry, Receipt};
+use licence_seal::licence::{Catalogue, Generator, Identifier, Record, Region, Uscc};
+use licence_seal::time::{Clock, ManualClock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -714,7 +714,7 @@ impl Reply {
         found.retain(|entry| !["admin.intent", "admin.job"].contains(&entry.entry.op.as_str()));
         let entry = found.first().unwrap_or_else(|| panic!("no entry for {}", self.text())).clone();
         assert_eq!((entry.index, found.len() as u64), (receipt.log.index, receipt.log.count));
-        assert_eq!(licence_node::evidence::b64(&entry.leaf_hash), receipt.log.leaves[0]);
+        assert_eq!(licence_seal::evidence::b64(&entry.leaf_hash), receipt.log.leaves[0]);
         let details = entry.details.as_ref().unwrap();
         assert_eq!(details.partner.as_deref(), Some(receipt.aud.as_str()));
         assert_eq!(details.counter, Some(receipt.counter));

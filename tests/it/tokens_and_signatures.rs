@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use licence_node::accesslog::Filter;
 use licence_node::cli::setup::certificate_of;
-use licence_node::crypto::PrivateKey;
-use licence_node::evidence::{AccessToken, RequestFacts, RequestSignature};
+use licence_seal::crypto::PrivateKey;
+use licence_seal::evidence::{AccessToken, RequestFacts, RequestSignature};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -50,7 +50,7 @@ fn without_a_good_token_of_ones_own_nothing_is_answered() {
     let key = std::fs::read(town.files.dir.join("keys/node.key.pem")).unwrap();
     let node = PrivateKey::from_pem(&key).unwrap();
     let certificate = certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap().fingerprint();
-    let now = licence_node::time::Clock::now(&*town.clock);
+    let now = licence_seal::time::Clock::now(&*town.clock);
     let sign = |token: AccessToken| token.sign(&node).unwrap();
     let make = |id: &str, life| AccessToken::new(TIANJIN, id, &certificate, now, life, "j".to_owned());
     agency.present(Some(&sign(make("agency", 601))));
@@ -318,7 +318,7 @@ fn a_peer_node_asks_in_nobodys_name_without_the_agencys_signature() {
     let key = std::fs::read(tianjin.files.dir.join("clients/bureau.key.pem")).unwrap();
     let certificate = certificate_of(&tianjin.files.dir.join("clients/bureau.pem")).unwrap();
     let facts = RequestFacts { home: TIANJIN, answering: HEBEI, method: "POST", path: SEARCH, body: &body };
-    let now = licence_node::time::Clock::now(&*tianjin.clock);
+    let now = licence_seal::time::Clock::now(&*tianjin.clock);
     let forged = RequestSignature::new("agency", &facts, vec![HEBEI.to_owned()], now, "j".to_owned())
         .sign(&PrivateKey::from_pem(&key).unwrap(), certificate.der())
         .unwrap();

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use licence_node::pki::{Anchors, Certificate, Crl, PkiError, Terms, Usage, validate};
-use licence_node::time::Timestamp;
+use licence_seal::pki::{Anchors, Certificate, Crl, PkiError, Terms, Usage, validate};
+use licence_seal::time::Timestamp;
 use serde::Deserialize;
 
 /// Cases that should pass and are refused: the rule, and why it is kept.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use licence_node::pki::{Anchors, Certificate, Crl, Terms, Usage, validate};
-use licence_node::time::Timestamp;
+use licence_seal::pki::{Anchors, Certificate, Crl, Terms, Usage, validate};
+use licence_seal::time::Timestamp;
 
 /// Valid paths that are refused, by the beginning of their names: the rule, and why it is kept.
 const NOT_MET: [(&str, &str, &str); 10] = [

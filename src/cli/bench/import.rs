@@ -17,11 +17,11 @@ use super::Failure;
 use crate::cli::generate::{self, GenerateArgs};
 use crate::cli::init::{self, InitArgs};
 use crate::cli::open_node;
-use crate::crypto::{PrivateKey, Signer, Suite, SystemRandom};
 use crate::exchange::import::{Format, Importer, Options};
 use crate::node::NodeSettings;
 use crate::store::{StoreAdmin, StoreSettings, Watch, floor, peak_resident_bytes};
-use crate::time::{Clock, SystemClock};
+use licence_seal::crypto::{PrivateKey, Signer, Suite, SystemRandom};
+use licence_seal::time::{Clock, SystemClock};
 
 /// Signatures that are timed for their share.
 const SIGNATURES: u32 = 400;

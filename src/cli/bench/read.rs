@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::cli::{ConfigFile, open_node};
-use crate::licence::{Catalogue, Generator, Record, Region};
 use crate::node::NodeSettings;
 use crate::store::{BatchNumber, LicenceReader, Store, resident_bytes};
+use licence_seal::licence::{Catalogue, Generator, Record, Region};
 
 /// Keys that are made for a phase, and asked for in turn.
 const KEYS: u64 = 50_000;

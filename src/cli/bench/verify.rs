@@ -11,16 +11,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
-use crate::crypto::{PrivateKey, PublicKey, Random, SeededRandom, Signature, Signer, Suite};
-use crate::licence::face::MmBox;
-use crate::ofd::archive::Entry;
-use crate::ofd::{Limits, Mark, Place, Signing, sign, verify_ofd, write};
-use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
-use crate::pki::{Certificate, Crl};
-use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, Stamp, create};
-use crate::seal::trust::Trust;
-use crate::seal::verify::Ask;
-use crate::time::Timestamp;
+use licence_seal::crypto::{PrivateKey, PublicKey, Random, SeededRandom, Signature, Signer, Suite};
+use licence_seal::licence::face::MmBox;
+use licence_seal::ofd::archive::Entry;
+use licence_seal::ofd::{Limits, Mark, Place, Signing, sign, verify_ofd, write};
+use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
+use licence_seal::pki::{Certificate, Crl};
+use licence_seal::seal::ses::{CertList, Picture, SealKind, SealSpec, Stamp, create};
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::Ask;
+use licence_seal::time::Timestamp;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyBench {
@@ -245,7 +245,7 @@ fn signatures(
     maker: &PublicKey,
     owner: &PublicKey,
 ) -> Result<Vec<(PublicKey, Vec<u8>, Signature)>, Failure> {
-    let package = crate::ofd::Package::open(file, &Limits::default())?;
+    let package = licence_seal::ofd::Package::open(file, &Limits::default())?;
     let value = package.names().find(|name| name.ends_with("SignedValue.dat")).ok_or("no signature")?;
     let stamp = Stamp::from_der(package.get(value).unwrap_or_default())?;
     Ok(vec![

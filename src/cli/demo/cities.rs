@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::super::setup::{City, Configuration, Listen, Peer, certificate_of};
 use super::identity_files;
-use crate::crypto::{Random, Suite};
-use crate::evidence::DirectoryEntry;
-use crate::licence::Region;
 use crate::node::{Error, Node, NodeSettings, RunningNode};
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use crate::rules::{Grant, Operation, Registration, Role};
-use crate::time::{Clock, Timestamp};
+use licence_seal::crypto::{Random, Suite};
+use licence_seal::evidence::DirectoryEntry;
+use licence_seal::licence::Region;
+use licence_seal::time::{Clock, Timestamp};
 
 /// 事项编码 that the demo's grants name.
 pub const MATTER: &str = "120000-zf-0001";

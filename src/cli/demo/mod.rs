@@ -12,9 +12,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::cities::Cities;
-use crate::crypto::{Suite, SystemRandom};
 use crate::node::Error;
-use crate::time::SystemClock;
+use licence_seal::crypto::{Suite, SystemRandom};
+use licence_seal::time::SystemClock;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]

@@ -3,15 +3,15 @@
 use serde_json::Value;
 
 use super::cities::{Cities, RunningCity};
-use crate::licence::Catalogue;
 use crate::node::Error;
-use crate::ofd::Package;
-use crate::ofd::{Limits, verify_ofd, write};
 use crate::peer::PartnerClient;
-use crate::seal::check::Indication;
-use crate::seal::report::Report;
-use crate::seal::trust::Trust;
-use crate::seal::verify::Ask;
+use licence_seal::licence::Catalogue;
+use licence_seal::ofd::Package;
+use licence_seal::ofd::{Limits, verify_ofd, write};
+use licence_seal::seal::check::Indication;
+use licence_seal::seal::report::Report;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::Ask;
 
 /// Fetches an annotated copy from another city, verifies it, and a forgery of it.
 pub async fn annotated_copy(

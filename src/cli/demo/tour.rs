@@ -12,13 +12,13 @@ use crate::accesslog::{self, VerifyOptions};
 use crate::durable::RealDisk;
 use crate::exchange::import::{Format, Importer, Options};
 use crate::exchange::wire::SearchAnswer;
-use crate::licence::{Catalogue, Generator, HolderCodeType, Record};
 use crate::node::Error;
 use crate::peer::{PartnerClient, PeerAnswer};
-use crate::seal::check::Indication;
-use crate::seal::report::Report;
-use crate::seal::trust::Trust;
-use crate::seal::verify::{Ask, verify_licence};
+use licence_seal::licence::{Catalogue, Generator, HolderCodeType, Record};
+use licence_seal::seal::check::Indication;
+use licence_seal::seal::report::Report;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::verify::{Ask, verify_licence};
 
 /// Seed of the sample data: the same people live in all three cities.
 const SEED: u64 = 20_261_123;
@@ -204,7 +204,7 @@ fn subject(catalogue: &Catalogue, data: &[Vec<Record>]) -> Result<Subject, Error
             *cities_of.entry(code).or_default() += 1;
         }
     }
-    let today = crate::time::Clock::now(&crate::time::SystemClock).day();
+    let today = licence_seal::time::Clock::now(&licence_seal::time::SystemClock).day();
     let hebei = data.last().ok_or("no data")?;
     for record in hebei {
         let [holder] = record.holders.as_slice() else { continue };

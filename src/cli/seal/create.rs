@@ -8,13 +8,14 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{show, write_new};
 use crate::cli::{day, setup::certificate_of};
-use crate::crypto::{KeySource, SecretSource, Signature, Signer, Suite, open_signer};
+use crate::keys::{KeySource, SecretSource, open_signer};
 use crate::node::Error;
-use crate::pki::Certificate;
-use crate::seal::ses::{
+use licence_seal::crypto::{Signature, Signer, Suite};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::ses::{
     CertList, Drawn, MAX_OWN_PICTURE, Picture, Seal, SealKind, SealSpec, create, draw, given,
 };
-use crate::time::{Day, Timestamp};
+use licence_seal::time::{Day, Timestamp};
 
 /// Arguments of `seal create`.
 #[derive(Debug, Args)]

@@ -10,8 +10,8 @@ use super::show::read;
 use super::write_new;
 use crate::cli::setup::certificate_of;
 use crate::node::{Error, NodeSettings};
-use crate::seal::ses::Seal;
-use crate::time::Timestamp;
+use licence_seal::seal::ses::Seal;
+use licence_seal::time::Timestamp;
 
 /// One seal of the folder.
 #[derive(Serialize)]

@@ -15,7 +15,7 @@ use clap::Subcommand;
 
 use super::ConfigFile;
 use crate::node::Error;
-use crate::time::Clock;
+use licence_seal::time::Clock;
 
 /// `seal create|show|list|export`
 #[derive(Debug, Subcommand)]

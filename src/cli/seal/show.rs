@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::write_new;
-use crate::crypto::{Suite, sha256};
 use crate::node::Error;
-use crate::pki::Certificate;
-use crate::seal::ses::{CertList, MAX_SEAL, Seal, Version};
+use licence_seal::crypto::{Suite, sha256};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::ses::{CertList, MAX_SEAL, Seal, Version};
 
 pub fn run(file: &Path, json: bool, picture: Option<&Path>, out: &mut dyn Write) -> Result<(), Error> {
     let seal = read(file)?;

@@ -18,14 +18,15 @@ use serde_json::json;
 
 use super::Unechoed;
 use super::operator::Operator;
-use crate::crypto::{MasterKeySource, SystemRandom};
 use crate::durable::{DurableError, RealDisk};
 use crate::exchange::backup::{Wanted, scratch};
 use crate::exchange::jobs::JobRequest;
-use crate::licence::Catalogue;
+use crate::keys::MasterKeySource;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
 use crate::store::{OpenStore, Progress, StoreAdmin, StoreError, Watch, probe_sled};
-use crate::time::{Clock, SystemClock};
+use licence_seal::crypto::SystemRandom;
+use licence_seal::licence::Catalogue;
+use licence_seal::time::{Clock, SystemClock};
 
 /// How often progress is shown.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
@@ -334,8 +335,8 @@ fn say_who_holds_it(why: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::Secret;
     use crate::store::{Store, StoreSettings};
+    use licence_seal::crypto::Secret;
 
     fn store(dir: &Path) -> Store {
         let (settings, master) = (StoreSettings::default(), Secret::from_bytes([1; 32]));

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::StoreCommand;
-use crate::licence::{Catalogue, TypeCode};
 use crate::node::Error;
+use licence_seal::licence::{Catalogue, TypeCode};
 
 /// Prints the report of a command, and says with which status the program ends. `breakdown` goes with
 /// `stats --by-type`.

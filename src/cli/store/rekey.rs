@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::accesslog::AccessLog;
-use crate::crypto::{MasterKeySource, SystemRandom};
 use crate::exchange::jobs;
+use crate::keys::MasterKeySource;
 use crate::node::{Error, NodeSettings};
 use crate::store::StoreError;
+use licence_seal::crypto::SystemRandom;
 
 const MASTER: &str = "rekeyMaster";
 

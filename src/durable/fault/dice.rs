@@ -1,6 +1,6 @@
 //! Chance from a seed, so that every run can be repeated.
 
-use crate::crypto::{Random, SeededRandom};
+use licence_seal::crypto::{Random, SeededRandom};
 
 pub(super) struct Dice(SeededRandom);
 

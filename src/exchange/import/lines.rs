@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Format;
 use super::refusals::Refusal;
 use crate::exchange::problem::Problem;
-use crate::licence::{Catalogue, Record, RecordError};
 use crate::store::{Recorded, Recorder, Recording};
+use licence_seal::licence::{Catalogue, Record, RecordError};
 
 /// Longest line, in bytes: a record with its pictures.
 const MAX_LINE: usize = 4 << 20;

@@ -19,11 +19,11 @@ use self::refusals::Refusals;
 use super::problem::Problem;
 use super::{Exchange, changes, failed};
 use crate::accesslog::{Access, BatchRange, Outcome};
-use crate::crypto::Digest;
-use crate::merkle;
 use crate::parallel;
-use crate::seal::Manifest;
 use crate::store::{Committed, Intake, Phase, Refused, SealWatcher, Sealed, Store, StoreError};
+use licence_seal::crypto::Digest;
+use licence_seal::merkle;
+use licence_seal::seal::Manifest;
 
 /// Manifests that one entry of the log commits to.
 pub const MANIFESTS_AN_ENTRY: u64 = 4096;
@@ -371,11 +371,11 @@ fn log(exchange: &Exchange, committed: &Committed) -> Result<(), Problem> {
 
 /// The RFC 6962 leaf hash (SHA-256) of a manifest.
 pub fn manifest_leaf(manifest: &Manifest) -> Digest {
-    merkle::leaf_hash(&|parts: &[&[u8]]| crate::crypto::sha256(parts), manifest.to_string().as_bytes())
+    merkle::leaf_hash(&|parts: &[&[u8]]| licence_seal::crypto::sha256(parts), manifest.to_string().as_bytes())
 }
 
 /// Consecutive batches from `first` on, and the RFC 6962 root (SHA-256) over their manifests.
 pub fn range(first: u64, manifests: &[Digest]) -> BatchRange {
-    let root = merkle::root(&|parts: &[&[u8]]| crate::crypto::sha256(parts), manifests);
+    let root = merkle::root(&|parts: &[&[u8]]| licence_seal::crypto::sha256(parts), manifests);
     BatchRange { first, last: first + (manifests.len() as u64).max(1) - 1, root: hex::encode(root) }
 }

@@ -38,7 +38,7 @@ use super::op::Head;
 use super::watch::Watch;
 use super::{Store, StoreError, dictionary, rows};
 use crate::durable::{DirLock, Disk, DurableError, Sum, framed, replace_file};
-use crate::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 const LABEL: &str = "backup";
 const FORMAT: u32 = 1;

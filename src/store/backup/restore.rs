@@ -18,9 +18,9 @@ use super::objects::Objects;
 use super::{
     BESIDE, BackupFile, Counters, EXPORTS, FORMAT, Manifest, STORE, manifest_name, numbers, read_manifest,
 };
-use crate::crypto::{Random, Secret};
 use crate::durable::{Disk, DurableError};
-use crate::time::Timestamp;
+use licence_seal::crypto::{Random, Secret};
+use licence_seal::time::Timestamp;
 
 /// What a restoring needs.
 pub struct Restore<'a> {

@@ -7,10 +7,10 @@ use super::super::block;
 use super::super::engine::Engine;
 use super::super::op::Entry;
 use super::super::traits::{BatchNumber, Finding, Location, StoredBatch};
-use crate::crypto::{Digest, PublicKey};
-use crate::licence::{Catalogue, Record, RecordRef};
-use crate::pki::Certificate;
-use crate::seal::ses;
+use licence_seal::crypto::{Digest, PublicKey};
+use licence_seal::licence::{Catalogue, Record, RecordRef};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::ses;
 
 /// What is needed of an impression.
 #[derive(Clone)]

@@ -28,8 +28,8 @@ use super::rows;
 use super::traits::{BatchNumber, CheckOptions, CheckReport, Finding};
 use super::volume;
 use crate::durable::{self, Disk};
-use crate::licence::Catalogue;
 use crate::parallel;
+use licence_seal::licence::Catalogue;
 
 /// Batches that are checked as one piece of work.
 const STRIDE: u64 = 64;

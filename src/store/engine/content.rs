@@ -12,9 +12,9 @@ use super::super::traits::{BatchNumber, Found, Location, StatusRecord, StoredBat
 use super::Engine;
 use super::index::locator;
 use super::values::part_key;
-use crate::crypto::Digest;
-use crate::licence::{Identifier, Record};
-use crate::seal::batch::SealImpression;
+use licence_seal::crypto::Digest;
+use licence_seal::licence::{Identifier, Record};
+use licence_seal::seal::batch::SealImpression;
 
 /// Writing, once it is durable.
 impl Engine {

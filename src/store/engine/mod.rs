@@ -52,7 +52,7 @@ use super::growth::{self, Sizes, StoreWarning};
 use super::keys::Keyring;
 use super::op::{Change, Head, Operation};
 use super::{StoreError, StoreSettings};
-use crate::crypto::Random;
+use licence_seal::crypto::Random;
 
 const HEAD_KEY: &[u8] = b"head";
 

@@ -49,12 +49,12 @@ use super::op::Head;
 use super::sled_store::Store;
 use super::sorter::{Scratch, Sorter};
 use super::volume::{self, Volume};
-use crate::crypto::Digest;
 use crate::durable::{Disk, DurableError};
-use crate::licence::RecordRef;
 use crate::parallel;
-use crate::seal::BatchSeal;
-use crate::seal::batch::SealImpression;
+use licence_seal::crypto::Digest;
+use licence_seal::licence::RecordRef;
+use licence_seal::seal::BatchSeal;
+use licence_seal::seal::batch::SealImpression;
 
 /// Records without which no dictionary is trained.
 const TRAIN_FROM: u64 = 5_000;

@@ -10,7 +10,7 @@ use super::super::ledger::stays;
 use super::super::op;
 use super::resolve::{PAIR, SEEN, pair_entry, seen_entry};
 use super::spool::{Gathered, Partition};
-use crate::licence::Record;
+use licence_seal::licence::Record;
 
 /// Records as a thread that parses hands them over.
 #[derive(Default)]

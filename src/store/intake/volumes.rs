@@ -9,9 +9,9 @@ use super::super::traits::StatusRecord;
 use super::super::volume::{self, VOLUME_BYTES, Volume, batch_row};
 use super::state::{OpenVolume, State};
 use super::work::PackedBatch;
-use crate::crypto::Digest;
 use crate::durable::DurableError;
-use crate::licence;
+use licence_seal::crypto::Digest;
+use licence_seal::licence;
 
 /// Bytes after which a volume is followed by another, a unit more or less. Tests have several.
 const FULL: u64 = if cfg!(test) { 16 << 10 } else { VOLUME_BYTES };

@@ -7,12 +7,12 @@ use super::super::traits::LicenceReader;
 use super::SealRecords;
 use super::resolve::Resolved;
 use super::spool::{self, ChunkAt, ChunkReader, Partition, Spool, Spooled};
-use crate::crypto::Digest;
-use crate::licence::uscc::Uscc;
-use crate::licence::{Identifier, TypeCode};
-use crate::seal::MAX_BATCH;
-use crate::seal::batch::SealImpression;
-use crate::time::Timestamp;
+use licence_seal::crypto::Digest;
+use licence_seal::licence::uscc::Uscc;
+use licence_seal::licence::{Identifier, TypeCode};
+use licence_seal::seal::MAX_BATCH;
+use licence_seal::seal::batch::SealImpression;
+use licence_seal::time::Timestamp;
 
 /// Chunks of a partition that are sealed as one piece of work.
 const UNIT: usize = 64;

@@ -11,8 +11,8 @@ use super::{
     KEY_FILE, KeyFileBody, Keyring, Places, key_file_key, master_check, sign, verify, wrap_place,
     wrapping_key,
 };
-use crate::crypto::{Random, Secret};
 use crate::durable::Disk;
+use licence_seal::crypto::{Random, Secret};
 
 /// The key files of a store: its own, and the copy beside the exports. The master key is known by them alone.
 pub struct KeyFiles<'a> {

@@ -303,7 +303,7 @@ fn a_batch_sealed_with_another_key_or_a_changed_record_is_a_finding() {
     let (mut batch, impression) = sealed(&store, vec![record(1, 1)]);
     let mut raw = *batch.seal.stamp.signature.raw();
     raw[40] ^= 1;
-    batch.seal.stamp.signature = crate::crypto::Signature::from_raw(raw);
+    batch.seal.stamp.signature = licence_seal::crypto::Signature::from_raw(raw);
     store.add_batches(vec![(batch, impression)]).unwrap();
     let (mut batch, impression) = sealed(&store, vec![record(2, 1)]);
     batch.records[0].number.push('改');

@@ -15,14 +15,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::*;
-use crate::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite, SystemRandom};
 use crate::durable::{Disk, RealDisk};
-use crate::licence::{Catalogue, Generator, Holder, HolderCodeType, Identifier, Record, Region, State};
-use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
-use crate::seal::batch::{SealImpression, Voice};
-use crate::seal::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
-use crate::seal::{SealedBatch, SealingKey};
-use crate::time::Timestamp;
+use licence_seal::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite, SystemRandom};
+use licence_seal::licence::{
+    Catalogue, Generator, Holder, HolderCodeType, Identifier, Record, Region, State,
+};
+use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
+use licence_seal::seal::{SealedBatch, SealingKey};
+use licence_seal::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 

@@ -89,7 +89,7 @@ fn an_import_and_a_change_of_the_data_key_do_not_begin_within_each_other() {
     };
     assert_eq!(store.rekey_data(&begun, None, NOW, &Watch::default()).unwrap().retired, [1]);
     // Also where the change fails.
-    let unread = || Err(StoreError::MasterKeySource(crate::crypto::CryptoError::Decryption));
+    let unread = || Err(StoreError::MasterKeySource(licence_seal::crypto::CryptoError::Decryption));
     let failed = store.rekey_data(&unread, None, NOW, &Watch::default());
     assert!(matches!(failed, Err(StoreError::MasterKeySource(_))));
     drop(Intake::begin(&store, false).unwrap());

@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
-use licence_node::licence::{Holder, HolderCodeType, Identifier, Record, State};
 use licence_node::node::Node;
 use licence_node::store::{BatchNumber, LicenceReader, StoreAdmin};
+use licence_seal::licence::{Holder, HolderCodeType, Identifier, Record, State};
 use serde_json::{Value, json};
 
 use super::super::child::{self, Dice, Folder, Ran, check_store_and_log, context};

@@ -9,10 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use futures_util::future::{join, join_all};
 use licence_node::accesslog::{Filter, Found, Outcome};
-use licence_node::evidence::Receipt;
-use licence_node::licence::{Identifier, Record, State};
 use licence_node::peer::PartnerClient;
 use licence_node::store::{LicenceReader, RecoveryCause, StoreAdmin};
+use licence_seal::evidence::Receipt;
+use licence_seal::licence::{Identifier, Record, State};
 use serde_json::{Value, json};
 
 use super::super::child::{self, Dice, Folder, Served, check_store_and_log, context};

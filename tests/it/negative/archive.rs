@@ -1,6 +1,6 @@
 //! The ZIP: what could be read in two ways, or costs more than it should.
 
-use licence_node::seal::check::SubIndication::{FormatFailure, SignedDataNotFound};
+use licence_seal::seal::check::SubIndication::{FormatFailure, SignedDataNotFound};
 
 use super::world::{World, zip};
 use super::zips::{Entry, Zip, crc, deflate};
@@ -313,7 +313,7 @@ fn what_is_packed_by_hand_is_read() {
     entry.after = [&b"PK\x07\x08"[..], &[crc, packed, unpacked].map(u32::to_le_bytes).concat()].concat();
     zip.entries.push(Entry::stored("folder/", b""));
     zip.end.comment = b"comment".to_vec();
-    let package = licence_node::ofd::Package::open(&zip.build(), &Default::default()).unwrap();
+    let package = licence_seal::ofd::Package::open(&zip.build(), &Default::default()).unwrap();
     assert_eq!(package.into_entries(), entries);
     assert!(deflate(b"x").len() < 10);
 }

@@ -1,16 +1,16 @@
 //! Certificates of signers and makers: paths, periods, usage, revocation, keys.
 
-use licence_node::crypto::Suite;
-use licence_node::pki::issue::{
+use licence_seal::crypto::Suite;
+use licence_seal::pki::issue::{
     Authority, CRL_SIGN, DIGITAL_SIGNATURE, Extension, KEY_CERT_SIGN, Name, Profile, Validity,
 };
-use licence_node::pki::{Anchors, Certificate, Crl, Revocation, RevocationReason};
-use licence_node::seal::check::SubIndication::{
+use licence_seal::pki::{Anchors, Certificate, Crl, Revocation, RevocationReason};
+use licence_seal::seal::check::SubIndication::{
     self, ChainConstraintsFailure, CryptoConstraintsFailure, Expired, FormatFailure, NoCertificateChainFound,
     NotYetValid, Revoked, RevokedNoPoe, SigConstraintsFailure, TryLater,
 };
-use licence_node::seal::ses;
-use licence_node::seal::trust::Trust;
+use licence_seal::seal::ses;
+use licence_seal::seal::trust::Trust;
 
 use super::der::{self, octets, seq, tlv};
 use super::world::{DAY, World, asked_at, issue_by, key, sealed_at, sm2};
@@ -144,7 +144,7 @@ fn leaves(world: &World, who: Who) -> Vec<Case> {
         &Name::new("示例他人机构"),
         all,
         sm2("other root"),
-        &licence_node::crypto::SeededRandom::new("other"),
+        &licence_seal::crypto::SeededRandom::new("other"),
     )
     .unwrap();
     let other = issue_by(&stranger_root, "owner", sm2("owner"), all, Profile::SealOwner);
@@ -152,14 +152,14 @@ fn leaves(world: &World, who: Who) -> Vec<Case> {
         &Name::new("示例 owner"),
         all,
         sm2("owner"),
-        &licence_node::crypto::SeededRandom::new("own"),
+        &licence_seal::crypto::SeededRandom::new("own"),
     )
     .unwrap();
     let same_name = Authority::self_signed(
         &Name::new("示例证书机构"),
         all,
         sm2("other root"),
-        &licence_node::crypto::SeededRandom::new("same"),
+        &licence_seal::crypto::SeededRandom::new("same"),
     )
     .unwrap();
     let forged = issue_by(&same_name, "owner", sm2("owner"), all, Profile::SealOwner);
@@ -277,7 +277,7 @@ fn revocation(world: &World, who: Who) -> Vec<Case> {
 
 /// Another authority under the root's name.
 fn root_like(_: &World) -> Certificate {
-    let random = licence_node::crypto::SeededRandom::new("like");
+    let random = licence_seal::crypto::SeededRandom::new("like");
     let name = Name::new("示例证书机构");
     Authority::self_signed(&name, World::validity(), sm2("other root"), &random)
         .unwrap()
@@ -395,7 +395,7 @@ fn authorities(world: &World) -> Vec<Case> {
     ));
     // Two authorities that certified each other, and nobody else them.
     let [one, two] = ["ring one", "ring two"].map(|seed| {
-        let random = licence_node::crypto::SeededRandom::new(seed);
+        let random = licence_seal::crypto::SeededRandom::new(seed);
         let name = Name::new(&format!("示例 {seed}"));
         Authority::self_signed(&name, all, sm2(seed), &random).unwrap()
     });
@@ -415,7 +415,7 @@ fn authorities(world: &World) -> Vec<Case> {
 fn bytes(world: &World) -> Vec<Case> {
     let good = world.issue("owner", World::validity(), Profile::SealOwner).der().to_vec();
     let find = |what: &[u8]| good.windows(what.len()).position(|window| window == what).unwrap();
-    let point = find(&licence_node::crypto::Signer::public_key(sm2("owner")).point()[..]);
+    let point = find(&licence_seal::crypto::Signer::public_key(sm2("owner")).point()[..]);
     let edited = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = good.clone();
         change(&mut bytes);

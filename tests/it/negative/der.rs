@@ -1,7 +1,7 @@
 //! DER written by hand, whatever it says: the product's own writer refuses most of what is made here.
 
-use licence_node::crypto::{PrivateKey, Signer, Suite};
-use licence_node::time::Timestamp;
+use licence_seal::crypto::{PrivateKey, Signer, Suite};
+use licence_seal::time::Timestamp;
 
 pub const SM2_WITH_SM3: &str = "1.2.156.10197.1.501";
 pub const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
@@ -175,7 +175,7 @@ pub fn minus(a: &[u8; 32], b: &[u8; 32]) -> [u8; 32] {
 /// Bytes that are no possible signature by anybody, or a good one written in another way. `good` is
 /// the DER of a good value.
 pub fn bad_values(good: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let value = licence_node::crypto::Signature::from_der(good).unwrap();
+    let value = licence_seal::crypto::Signature::from_der(good).unwrap();
     let (r, s) = value.raw().split_at(32);
     let (r, s): (&[u8; 32], &[u8; 32]) = (r.try_into().unwrap(), s.try_into().unwrap());
     let pair = |r: &[u8], s: &[u8]| seq(&[&unsigned(r), &unsigned(s)]);

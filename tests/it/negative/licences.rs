@@ -2,19 +2,19 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use licence_node::crypto::{SeededRandom, Suite, sha256};
-use licence_node::licence::{FieldValue, State, ValueRef};
-use licence_node::ofd::{Limits, Package};
-use licence_node::pki::issue::Profile;
-use licence_node::seal::batch::Voice;
-use licence_node::seal::check::SubIndication::{
+use licence_seal::crypto::{SeededRandom, Suite, sha256};
+use licence_seal::licence::{FieldValue, State, ValueRef};
+use licence_seal::ofd::{Limits, Package};
+use licence_seal::pki::issue::Profile;
+use licence_seal::seal::batch::Voice;
+use licence_seal::seal::check::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NoSigningCertificateFound, NotYetValid,
     Revoked, SigConstraintsFailure, SigCryptoFailure, TryLater,
 };
-use licence_node::seal::issuers::IssuerList;
-use licence_node::seal::statement::StatusStatement;
-use licence_node::seal::{BatchId, SealedLicence, disclosure};
-use licence_node::time::Day;
+use licence_seal::seal::issuers::IssuerList;
+use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::{BatchId, SealedLicence, disclosure};
+use licence_seal::time::Day;
 
 use super::der::{self, StampParts, bits, int, seq};
 use super::world::{DAY, Entries, World, asked_at, edit, sealed_at, sm2};
@@ -369,7 +369,7 @@ fn stamps(world: &World) -> Vec<Case> {
     let text = |stamp: &'static str| with(world, |licence| licence.proof.stamp = stamp.to_owned());
     let raw = {
         let mut parts = world.stamp_parts(world.licence().proof.manifest.as_bytes(), "licence-batch/v1");
-        let value = licence_node::crypto::Signer::sign(sm2("owner"), &parts.to_sign()).unwrap();
+        let value = licence_seal::crypto::Signer::sign(sm2("owner"), &parts.to_sign()).unwrap();
         parts.value = Some(value.raw().to_vec());
         parts.build()
     };
@@ -469,7 +469,7 @@ fn stamps(world: &World) -> Vec<Case> {
                     stamp.data_hash = bits(&sha256(&[manifest.as_bytes()]));
                     stamp.signer = key;
                     // The smaller of the two values that hold.
-                    let value = licence_node::crypto::Signer::sign(key, &stamp.to_sign()).unwrap();
+                    let value = licence_seal::crypto::Signer::sign(key, &stamp.to_sign()).unwrap();
                     stamp.value = Some(value.canonical(Suite::P256Sha256).to_der());
                 })
             },
@@ -507,7 +507,7 @@ fn issuers(world: &World) -> Vec<Case> {
         }),
         unknown("an authority that no list names", given(&|list| list.issuers.clear())),
         unknown("no list at all", {
-            let trust = licence_node::seal::trust::Trust::of(
+            let trust = licence_seal::seal::trust::Trust::of(
                 vec![world.root.certificate().clone()],
                 vec![world.crl(&[])],
             );
@@ -766,5 +766,5 @@ fn in_ofd(world: &World) -> Vec<Case> {
 fn a_stamp_made_by_hand_is_the_one_form_of_it() {
     let world = World::shared();
     let (_, verdict) = restamped(world, |stamp| stamp.version = int(4)).verify(world);
-    assert_eq!(verdict, licence_node::seal::check::Indication::TotalPassed);
+    assert_eq!(verdict, licence_seal::seal::check::Indication::TotalPassed);
 }

@@ -5,12 +5,12 @@
 //! bounded by the limits of the readers, so a run ends. How many inputs: `PROPTEST_CASES`, or few.
 //! Every input has a number of its own; `CORPUS_SEED` begins at another one, and a failure names it.
 
-use licence_node::ofd::{Limits, Package, verify_ofd};
-use licence_node::pki::{Certificate, Crl, Terms, Usage, validate};
-use licence_node::seal::SealedLicence;
-use licence_node::seal::ses::Seal;
-use licence_node::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
-use licence_node::time::{Clock, SystemClock};
+use licence_seal::ofd::{Limits, Package, verify_ofd};
+use licence_seal::pki::{Certificate, Crl, Terms, Usage, validate};
+use licence_seal::seal::SealedLicence;
+use licence_seal::seal::ses::Seal;
+use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::time::{Clock, SystemClock};
 
 use serde_json::{Value, json};
 
@@ -238,7 +238,7 @@ fn seals_and_stamps_changed_at_random_never_pass_as_others() {
 #[test]
 fn certificates_and_lists_changed_at_random_never_pass_as_others() {
     let world = World::shared();
-    let anchors = licence_node::pki::Anchors::new(vec![world.root.certificate().clone()]);
+    let anchors = licence_seal::pki::Anchors::new(vec![world.root.certificate().clone()]);
     let terms = Terms::strict(asked_at(), Usage::Sign).without_required_revocation();
     let (owner, crl) = (&world.owner, world.crl(&[]));
     inputs("X.509", 2, |dice| {

@@ -1,6 +1,6 @@
 //! What a signature covers: every part changed, taken out, left out, or slipped in beside it.
 
-use licence_node::seal::check::SubIndication::{
+use licence_seal::seal::check::SubIndication::{
     FormatFailure, HashFailure, NoSigningCertificateFound, SigConstraintsFailure,
 };
 
@@ -182,7 +182,7 @@ pub fn cases(world: &World) -> Vec<Case> {
         let mut entries = World::unsigned();
         let list = "Doc_0/Signs/Signatures.xml";
         world.stamp(&mut entries, &[], |text| text, |_| ());
-        let digest = licence_node::crypto::Suite::Sm2Sm3.hash(&[&entries[list]]);
+        let digest = licence_seal::crypto::Suite::Sm2Sm3.hash(&[&entries[list]]);
         let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
         let more = format!(
             "<ofd:Reference FileRef=\"/{list}\"><ofd:CheckValue>{digest}</ofd:CheckValue></ofd:Reference></ofd:References>"

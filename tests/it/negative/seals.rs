@@ -1,7 +1,7 @@
 //! Seals that stand alone (`.esl`): DER, header, list of signers, period, picture, maker.
 
-use licence_node::crypto::{Signer, Suite};
-use licence_node::seal::check::SubIndication::{
+use licence_seal::crypto::{Signer, Suite};
+use licence_seal::seal::check::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, NotYetValid, SigConstraintsFailure, SigCryptoFailure,
 };
 
@@ -242,7 +242,7 @@ pub fn cases(world: &World) -> Vec<Case> {
 
 /// Pictures that are not what the seal says of them.
 fn pictures(world: &World) -> Vec<Case> {
-    let good = licence_node::seal::ses::draw("示例局", None).unwrap().picture().data;
+    let good = licence_seal::seal::ses::draw("示例局", None).unwrap().picture().data;
     let gif = b"GIF89a\x01\0\x01\0\0\0\0;".to_vec();
     // A header of this size over the same pixels.
     let sized = |width: u32, height: u32| {

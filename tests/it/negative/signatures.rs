@@ -1,7 +1,7 @@
 //! Lists and descriptions of signatures in an OFD, and signatures without a seal.
 
-use licence_node::crypto::Suite;
-use licence_node::seal::check::SubIndication::{
+use licence_seal::crypto::Suite;
+use licence_seal::seal::check::SubIndication::{
     CryptoConstraintsFailure, FormatFailure, HashFailure, NoCertificateChainFound, NoPoe,
     SigConstraintsFailure,
 };
@@ -336,7 +336,7 @@ pub fn cases(world: &World) -> Vec<Case> {
         unknown(
             "a plain signature of the other curve",
             plain(&keep, &|text| {
-                licence_node::crypto::Signer::sign(key(Suite::P256Sha256, "plain"), text).unwrap().to_der()
+                licence_seal::crypto::Signer::sign(key(Suite::P256Sha256, "plain"), text).unwrap().to_der()
             }),
         ),
         unknown("a plain signature with another SM2 id", plain(&keep, &|text| other_id("plain", text))),
@@ -379,7 +379,7 @@ pub fn cases(world: &World) -> Vec<Case> {
     for (name, value) in bad_values(&good(b"some text")) {
         // Of the values that are well formed, nobody knows the signer; the others are none.
         let given = plain(&keep, &|_| value.clone());
-        let parsed = licence_node::crypto::Signature::from_der_or_raw(&value).is_ok();
+        let parsed = licence_seal::crypto::Signature::from_der_or_raw(&value).is_ok();
         let name = format!("a plain signature's value: {name}");
         cases.push(if parsed {
             unknown(&name, given)
@@ -392,7 +392,7 @@ pub fn cases(world: &World) -> Vec<Case> {
 
 /// A signature under another user id than the one that everybody uses.
 pub fn other_id(seed: &str, message: &[u8]) -> Vec<u8> {
-    use licence_node::crypto::{PrivateKey, SeededRandom};
+    use licence_seal::crypto::{PrivateKey, SeededRandom};
     use sm2::dsa::signature::Signer;
     use sm2::pkcs8::DecodePrivateKey;
     let der = PrivateKey::generate(Suite::Sm2Sm3, &SeededRandom::new(seed)).unwrap();

@@ -1,7 +1,7 @@
 //! Stamps, alone (`.dat`) and in an OFD: DER, signer, signature value, time.
 
-use licence_node::crypto::{Signer, Suite};
-use licence_node::seal::check::SubIndication::{
+use licence_seal::crypto::{Signer, Suite};
+use licence_seal::seal::check::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NotYetValid, SigConstraintsFailure,
     SigCryptoFailure, SignedDataNotFound,
 };
@@ -104,7 +104,7 @@ pub fn cases(world: &World) -> Vec<Case> {
             stamp.value = Some(sm2("owner").sign(b"another").unwrap().to_der());
         }),
         signature("a stamp with the signature of its seal", SigCryptoFailure, "", &|stamp| {
-            let value = licence_node::seal::ses::Seal::from_der(&stamp.seal).unwrap().signature;
+            let value = licence_seal::seal::ses::Seal::from_der(&stamp.seal).unwrap().signature;
             stamp.value = Some(value);
         }),
         signature("a stamp signed under another SM2 id", SigCryptoFailure, "", &|stamp| {
@@ -157,7 +157,7 @@ pub fn cases(world: &World) -> Vec<Case> {
     let sm3 = |der: &[u8]| Suite::Sm2Sm3.hash(&[der]);
     // The same key and name, certified anew.
     let renewed = {
-        use licence_node::pki::issue::Profile;
+        use licence_seal::pki::issue::Profile;
         world.issue("owner", World::validity(), Profile::NodeSigning)
     };
     cases.extend([

@@ -1,15 +1,15 @@
 //! Time stamps of stamps and seals (RFC 3161, GB/T 20520) that prove nothing, and signed messages.
 
-use licence_node::crypto::Suite;
-use licence_node::pki::cms::{self, Draft, Form};
-use licence_node::pki::issue::{Extension, NON_REPUDIATION, Profile, Validity};
-use licence_node::pki::timestamp::{Imprint, make};
-use licence_node::pki::{Certificate, RevocationReason};
-use licence_node::seal::check::SubIndication::{
+use licence_seal::crypto::Suite;
+use licence_seal::pki::cms::{self, Draft, Form};
+use licence_seal::pki::issue::{Extension, NON_REPUDIATION, Profile, Validity};
+use licence_seal::pki::timestamp::{Imprint, make};
+use licence_seal::pki::{Certificate, RevocationReason};
+use licence_seal::seal::check::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NoCertificateChainFound,
     NoSigningCertificateFound, OutOfBoundsNoPoe, Revoked, SigConstraintsFailure, SigCryptoFailure,
 };
-use licence_node::time::Timestamp;
+use licence_seal::time::Timestamp;
 
 use super::der::{self, StampParts, bits, int, octets, oid, seq, tlv};
 use super::world::{DAY, World, asked_at, sealed_at, sm2};
@@ -19,7 +19,7 @@ const TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
 
 /// A stamp with what `token` makes of its signature value.
 fn stamped(parts: &mut StampParts, token: &dyn Fn(&[u8]) -> Vec<u8>) {
-    use licence_node::crypto::Signer;
+    use licence_seal::crypto::Signer;
     let value = parts.signer.sign(&parts.to_sign()).unwrap().to_der();
     parts.after = tlv(0xa0, &bits(&token(&value)));
     parts.value = Some(value);
@@ -167,10 +167,10 @@ pub fn cases(world: &World) -> Vec<Case> {
             NoCertificateChainFound,
             "no path",
             {
-                let random = licence_node::crypto::SeededRandom::new("time");
-                let name = licence_node::pki::issue::Name::new("示例他人");
+                let random = licence_seal::crypto::SeededRandom::new("time");
+                let name = licence_seal::pki::issue::Name::new("示例他人");
                 let root =
-                    licence_node::pki::issue::Authority::self_signed(&name, all, sm2("other root"), &random)
+                    licence_seal::pki::issue::Authority::self_signed(&name, all, sm2("other root"), &random)
                         .unwrap();
                 let stranger = super::world::issue_by(&root, "time", sm2("time"), all, Profile::TimeStamping);
                 with(&|value| by(&stranger, sealed_at(), value))
@@ -221,7 +221,7 @@ fn messages(world: &World) -> Vec<Case> {
         Given::ofd(&entries)
     };
     let (_, verdict) = given(&|text| sign(text, true)).verify(world);
-    assert_eq!(verdict, licence_node::seal::check::Indication::TotalPassed);
+    assert_eq!(verdict, licence_seal::seal::check::Indication::TotalPassed);
     let failed = |name: &str, sub, value: &dyn Fn(&[u8]) -> Vec<u8>| {
         Case::failed(name, "plainSignature", sub, "", given(value))
     };

@@ -5,17 +5,17 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use licence_node::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite, sha256};
-use licence_node::licence::{Catalogue, Record, State};
-use licence_node::ofd::{Limits, Mark, Place, licence_ofd, sign};
-use licence_node::pki::issue::{self, Authority, Name, Profile, Request, Validity};
-use licence_node::pki::{Certificate, Crl, RevocationReason};
-use licence_node::seal::batch::{SealImpression, Voice};
-use licence_node::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
-use licence_node::seal::statement::StatusStatement;
-use licence_node::seal::trust::Trust;
-use licence_node::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey, ses};
-use licence_node::time::Timestamp;
+use licence_seal::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite, sha256};
+use licence_seal::licence::{Catalogue, Record, State};
+use licence_seal::ofd::{Limits, Mark, Place, licence_ofd, sign};
+use licence_seal::pki::issue::{self, Authority, Name, Profile, Request, Validity};
+use licence_seal::pki::{Certificate, Crl, RevocationReason};
+use licence_seal::seal::batch::{SealImpression, Voice};
+use licence_seal::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
+use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::trust::Trust;
+use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey, ses};
+use licence_seal::time::Timestamp;
 
 use super::der::{self, SealParts, StampParts};
 use super::zips::Zip;
@@ -381,7 +381,7 @@ impl World {
         let kind = Catalogue::embedded().unwrap().find(&licence.payload.type_code).unwrap();
         let file = licence_ofd(licence, kind, sealed_at().day()).unwrap().file;
         let mark = Mark::Stamp { seal: &self.seal, place: Place::LowerRight { page: 1 }, time_stamp: None };
-        let signing = licence_node::ofd::Signing {
+        let signing = licence_seal::ofd::Signing {
             certificate: self.owner.der(),
             signer: sm2("owner"),
             mark,

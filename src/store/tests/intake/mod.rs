@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::licence::{FieldValue, RecordRef};
-use crate::seal::BatchSeal;
+use licence_seal::licence::{FieldValue, RecordRef};
+use licence_seal::seal::BatchSeal;
 
 /// What came of an import.
 #[derive(Debug)]

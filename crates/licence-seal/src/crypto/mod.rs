@@ -15,19 +15,13 @@ mod aead;
 mod certificate_key;
 mod ed25519;
 mod jws;
-mod key_file;
-mod key_source;
 mod keys;
 mod lanes;
-mod master_key;
 mod pem;
-mod pkcs11;
 mod random;
-mod secret_source;
 mod suite;
 #[cfg(test)]
 pub(crate) mod testing;
-mod token_uri;
 
 use std::fmt;
 
@@ -37,16 +31,10 @@ pub use aead::{AeadKey, SECRET_LEN, Secret};
 pub use certificate_key::{CertificateKey, SignatureAlgorithm};
 pub use ed25519::{Ed25519Public, Ed25519Signer};
 pub use jws::{Jws, JwsHeader};
-pub use key_file::{encrypt_key_pem, read_key_pem};
-pub use key_source::{KeySource, open_signer};
 pub use keys::{Beginning, KeyFile, PrivateKey, PublicKey, Signature, Signer};
-pub use master_key::MasterKeySource;
 pub use pem::{pem_decode, pem_decode_all, pem_encode};
-pub use pkcs11::TokenSigner;
 pub use random::{Random, SeededRandom, SystemRandom};
-pub use secret_source::{Passphrase, SecretSource, command_without_secrets};
 pub use suite::{SM2_USER_ID, Suite};
-pub use token_uri::TokenUri;
 
 /// A 32-byte digest: SHA-256 or SM3.
 pub type Digest = [u8; 32];

@@ -25,7 +25,7 @@ use crate::pki::asn1::{BIT_STRING, SEQUENCE, whole};
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn folder(suite: Suite) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(suite.name())
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(suite.name())
 }
 
 fn stored(suite: Suite) -> Files {
@@ -241,7 +241,7 @@ fn no_golden_file_holds_a_private_key() {
 
 #[test]
 fn the_format_document_quotes_the_golden_files() {
-    let document = include_str!("../../docs/formats.md");
+    let document = include_str!("../../../../docs/formats.md");
     let files = stored(Suite::Sm2Sm3);
     let text = |name: &str| std::str::from_utf8(&files[name]).unwrap();
     for line in text("manifest.txt").lines() {

@@ -27,7 +27,8 @@ mod make;
 mod moment;
 mod parse;
 mod picture;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
 pub mod plain_ring;
 mod signed;
 #[cfg(test)]

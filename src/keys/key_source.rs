@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::secret_source::as_text;
-use super::{CryptoError, PrivateKey, SecretSource, Signer, TokenSigner, TokenUri};
+use super::{SecretSource, TokenSigner, TokenUri, read_key};
+use licence_seal::crypto::{CryptoError, Signer};
 
 /// A path, or a `pkcs11:` URI.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +36,7 @@ pub fn open_signer(
     passphrase: Option<&SecretSource>,
 ) -> Result<Arc<dyn Signer>, CryptoError> {
     Ok(match source {
-        KeySource::File(path) => Arc::new(PrivateKey::read(path, passphrase)?),
+        KeySource::File(path) => Arc::new(read_key(path, passphrase)?),
         KeySource::Token(uri) => Arc::new(TokenSigner::open(uri)?),
     })
 }

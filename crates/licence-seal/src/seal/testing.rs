@@ -36,8 +36,10 @@ pub(super) fn asked_at() -> Timestamp {
 /// The catalogue of the golden files: it never changes, whatever the embedded one does.
 pub(super) fn catalogue() -> &'static Catalogue {
     static PARSED: OnceLock<Catalogue> = OnceLock::new();
-    let (index, group) =
-        (include_str!("../../tests/golden/catalogue.json"), include_str!("../../tests/golden/group.json"));
+    let (index, group) = (
+        include_str!("../../../../tests/golden/catalogue.json"),
+        include_str!("../../../../tests/golden/group.json"),
+    );
     PARSED.get_or_init(|| Catalogue::parse(index, &[group]).unwrap())
 }
 

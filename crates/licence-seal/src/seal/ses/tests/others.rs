@@ -8,7 +8,7 @@ use crate::seal::check::Indication;
 
 fn vector(name: &str) -> Option<Vec<u8>> {
     let root = std::env::var("LICENCE_VECTORS").map_or_else(
-        |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors")),
+        |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors")),
         PathBuf::from,
     );
     let found = std::fs::read(root.join("ofd-seal").join(name)).ok();

@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn the_format_document_names_every_check() {
-        let document = include_str!("../../docs/formats.md");
+        let document = include_str!("../../../../docs/formats.md");
         for (name, ..) in CHECKS {
             assert!(document.contains(&format!("`{name}`")), "{name}");
         }

@@ -1,7 +1,6 @@
 //! Signature keys of both suites.
 
 use std::fmt;
-use std::path::Path;
 
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
@@ -13,9 +12,7 @@ use sm2::elliptic_curve::zeroize::Zeroizing;
 use sm2::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use sm3::{Digest as _, Sm3};
 
-use super::{
-    CryptoError, Digest, Random, SM2_USER_ID, SecretSource, Suite, pem_decode, pem_encode, read_key_pem,
-};
+use super::{CryptoError, Digest, Random, SM2_USER_ID, Suite, pem_decode, pem_encode};
 
 /// DER of a SubjectPublicKeyInfo up to the 65 bytes of the point, for both curves (RFC 5480; GB/T 35276).
 const SPKI_P256: [u8; 26] = [
@@ -290,11 +287,6 @@ impl PrivateKey {
 
     pub fn to_pem(pkcs8: &KeyFile) -> Result<Zeroizing<String>, CryptoError> {
         pem_encode("PRIVATE KEY", pkcs8).map(Zeroizing::new)
-    }
-
-    /// Reads a PEM file; `passphrase` is needed only if it is encrypted.
-    pub fn read(path: &Path, passphrase: Option<&SecretSource>) -> Result<Self, CryptoError> {
-        Self::from_pem(&read_key_pem(path, passphrase)?)
     }
 }
 

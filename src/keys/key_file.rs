@@ -15,7 +15,8 @@ use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Passphrase, Random, SecretSource, pem_decode, pem_encode};
+use super::{Passphrase, SecretSource};
+use licence_seal::crypto::{CryptoError, PrivateKey, Random, pem_decode, pem_encode};
 
 /// Largest key file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -50,6 +51,11 @@ pub fn read_key_pem(
     let der = decrypt(&pem_decode(ENCRYPTED, &pem)?, source.passphrase()?.expose())?;
     let plain = Zeroizing::new(pem_encode(PLAIN, der.as_bytes())?);
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
+}
+
+/// Reads the private key of a key file; `passphrase` is fetched only if it is encrypted.
+pub fn read_key(path: &Path, passphrase: Option<&SecretSource>) -> Result<PrivateKey, CryptoError> {
+    PrivateKey::from_pem(&read_key_pem(path, passphrase)?)
 }
 
 /// A key (PKCS#8 DER) as an encrypted PEM block: scrypt with N = 16384, r = 8, p = 1, and AES-256-CBC,
@@ -123,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::crypto::{PrivateKey, SeededRandom, Signer, Suite};
+    use licence_seal::crypto::{SeededRandom, Signer, Suite};
 
     fn pbkdf2(iterations: u32) -> Parameters {
         Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &[7; 16], [9; 16]).unwrap()
@@ -167,16 +173,16 @@ mod tests {
             let public = PrivateKey::from_pkcs8(&der).unwrap().public_key().clone();
             let plain = folder.put("plain.pem", &PrivateKey::to_pem(&der).unwrap());
             for passphrase in [None, Some(&source)] {
-                assert_eq!(PrivateKey::read(&plain, passphrase).unwrap().public_key(), &public);
+                assert_eq!(read_key(&plain, passphrase).unwrap().public_key(), &public);
             }
             for parameters in [pbkdf2(2048), scrypt(4, 8, 1)] {
                 let encrypted = parameters.encrypt("口令 123", &der).unwrap();
                 let pem = pem_encode(ENCRYPTED, &wrapped(&parameters, &encrypted)).unwrap();
                 let path = folder.put("encrypted.pem", &pem);
-                let key = PrivateKey::read(&path, Some(&folder.passphrase("口令 123\n"))).unwrap();
+                let key = read_key(&path, Some(&folder.passphrase("口令 123\n"))).unwrap();
                 assert_eq!(key.public_key(), &public);
                 public.verify(b"m", &key.sign(b"m").unwrap()).unwrap();
-                let fails = |passphrase| PrivateKey::read(&path, passphrase).unwrap_err();
+                let fails = |passphrase| read_key(&path, passphrase).unwrap_err();
                 assert_eq!(fails(None), CryptoError::PassphraseNeeded);
                 assert_eq!(fails(Some(&folder.passphrase("口令 124\n"))), CryptoError::PassphraseWrong);
             }
@@ -191,7 +197,7 @@ mod tests {
         let pem = || encrypt_key_pem(&der, &source.passphrase().unwrap(), &random).unwrap();
         let (one, two) = (pem(), pem());
         assert!(one != two && one.contains(ENCRYPTED));
-        let key = PrivateKey::read(&folder.put("k.pem", &one), Some(&source)).unwrap();
+        let key = read_key(&folder.put("k.pem", &one), Some(&source)).unwrap();
         assert_eq!(key.public_key(), PrivateKey::from_pkcs8(&der).unwrap().public_key());
     }
 
@@ -241,7 +247,7 @@ mod tests {
                     println!("skipped: no openssl here that knows {suite} and {scheme:?}");
                     continue;
                 }
-                let key = PrivateKey::read(&path, Some(&source)).unwrap();
+                let key = read_key(&path, Some(&source)).unwrap();
                 assert_eq!(key.public_key(), PrivateKey::from_pkcs8(&der).unwrap().public_key());
             }
         }

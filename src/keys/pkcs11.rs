@@ -34,7 +34,8 @@ use der::Decode;
 use der::asn1::{ObjectIdentifier, OctetStringRef};
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Digest, PublicKey, Signature, Signer, Suite, TokenUri};
+use super::TokenUri;
+use licence_seal::crypto::{CryptoError, Digest, PublicKey, Signature, Signer, Suite};
 
 /// Most sessions that one key holds open.
 const SESSIONS: usize = 4;
@@ -298,7 +299,8 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::crypto::{PrivateKey, SecretSource, SystemRandom};
+    use crate::keys::SecretSource;
+    use licence_seal::crypto::{PrivateKey, SystemRandom};
 
     /// Where Debian puts SoftHSM2.
     const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";

@@ -233,7 +233,7 @@ fn a_time_stamp_goes_beside_the_value_that_it_was_asked_for() {
 #[test]
 fn files_of_other_makers_can_be_signed_and_signed_again() {
     let base = std::env::var("LICENCE_VECTORS")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors").into());
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors").into());
     let base = std::path::Path::new(&base).join("ofd-seal");
     if !base.is_dir() {
         println!("skipped: no ofd-seal vectors (set LICENCE_VECTORS)");

@@ -11,7 +11,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{CryptoError, SecretSource};
+use super::SecretSource;
+use licence_seal::crypto::CryptoError;
 
 /// Longest URI, in bytes.
 const MAX_LEN: usize = 4096;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::{CryptoError, Secret};
+use licence_seal::crypto::{CryptoError, Secret};
 
 /// The most that a source may give, in bytes.
 const MAX_LEN: usize = 4096;

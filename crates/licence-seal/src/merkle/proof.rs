@@ -352,7 +352,7 @@ mod tests {
 
     fn vectors(folder: &str) -> Option<PathBuf> {
         let base = std::env::var("LICENCE_VECTORS")
-            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors").into());
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors").into());
         let path = Path::new(&base).join(folder);
         if !path.exists() {
             println!("skipped: no {folder} (set LICENCE_VECTORS)");

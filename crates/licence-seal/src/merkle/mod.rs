@@ -81,14 +81,14 @@ fn node(left: &Hash, right: &Hash) -> [u8; 65] {
 pub(crate) mod testing {
     use super::Hash;
 
-    pub(crate) fn sha256(parts: &[&[u8]]) -> Hash {
+    pub fn sha256(parts: &[&[u8]]) -> Hash {
         let mut context = ring::digest::Context::new(&ring::digest::SHA256);
         parts.iter().for_each(|part| context.update(part));
         context.finish().as_ref().try_into().unwrap()
     }
 
     /// The definition of RFC 6962 section 2.1, word for word.
-    pub(crate) fn naive_root(leaves: &[Hash]) -> Hash {
+    pub fn naive_root(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => sha256(&[]),
             [one] => *one,
@@ -100,7 +100,7 @@ pub(crate) mod testing {
         }
     }
 
-    pub(crate) fn leaves(count: usize) -> Vec<Hash> {
+    pub fn leaves(count: usize) -> Vec<Hash> {
         (0..count).map(|i| super::leaf_hash(&sha256, &i.to_be_bytes())).collect()
     }
 }

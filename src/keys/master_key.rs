@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::SecretSource;
 use super::secret_source::as_text;
-use super::{CryptoError, Secret, SecretSource};
+use licence_seal::crypto::{CryptoError, Secret};
 
 /// A path, or `env:NAME`, or `command:PROGRAM ARGUMENT…` ([`SecretSource`]), of 64 hexadecimal digits.
 ///
