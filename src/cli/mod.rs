@@ -26,6 +26,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::accesslog::Keys;
 use crate::durable::RealDisk;
@@ -164,6 +169,14 @@ fn day(text: &str) -> Result<Day, String> {
 /// The command line itself was wrong (sysexits.h).
 const EX_USAGE: u8 = 64;
 
+/// What the program says of itself, filtered by `LICENCE_NODE_LOG` (`level` or `target=level`, by commas).
+fn log_to_stderr() {
+    let set = std::env::var("LICENCE_NODE_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let usual = || Targets::new().with_default(Level::WARN).with_target("licence_node", Level::INFO);
+    let lines = fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(set.unwrap_or_else(usual)).with(lines).init();
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -175,10 +188,7 @@ pub fn main() -> ExitCode {
             return if wrong { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LICENCE_NODE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,licence_node=info"));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    log_to_stderr();
     match run(cli.command) {
         Ok(code) => code,
         Err(why) => {
