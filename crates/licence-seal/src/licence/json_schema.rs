@@ -143,16 +143,27 @@ mod tests {
             .collect()
     }
 
-    fn validator(licence_type: &LicenceType) -> jsonschema::Validator {
-        jsonschema::draft202012::new(&record_schema(licence_type, "test")).unwrap()
+    /// What another maker's validator says of records of one type.
+    struct Validator(boon::Schemas, boon::SchemaIndex);
+
+    impl Validator {
+        fn check(&self, record: &Value) -> Result<(), String> {
+            self.0.validate(record, self.1).map_err(|why| why.to_string())
+        }
+    }
+
+    fn validator(licence_type: &LicenceType) -> Validator {
+        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+        compiler.set_default_draft(boon::Draft::V2020_12);
+        compiler.add_resource("urn:record", record_schema(licence_type, "test")).unwrap();
+        let index = compiler.compile("urn:record", &mut schemas).unwrap();
+        Validator(schemas, index)
     }
 
     #[test]
     fn generated_records_of_every_type_fit_their_schema() {
         for (licence_type, record) in records() {
-            let errors: Vec<String> =
-                validator(licence_type).iter_errors(&record).map(|e| e.to_string()).collect();
-            assert!(errors.is_empty(), "{licence_type}: {errors:?}");
+            assert_eq!(validator(licence_type).check(&record), Ok(()), "{licence_type}");
         }
     }
 
@@ -215,7 +226,7 @@ mod tests {
             let validator = validator(licence_type);
             for (what, changed) in mutations(licence_type, &record) {
                 assert!(Record::from_value(&changed, catalogue).is_err(), "{licence_type}: {what}: rules");
-                assert!(!validator.is_valid(&changed), "{licence_type}: {what}: schema");
+                assert!(validator.check(&changed).is_err(), "{licence_type}: {what}: schema");
             }
         }
     }
@@ -225,7 +236,7 @@ mod tests {
         let catalogue = Catalogue::embedded().unwrap();
         let (licence_type, mut record) = records().remove(0);
         record["certificateIssuedDate"] = "2026-02-30".into();
-        assert!(validator(licence_type).is_valid(&record));
+        assert_eq!(validator(licence_type).check(&record), Ok(()));
         let errors = Record::from_value(&record, catalogue).unwrap_err();
         assert_eq!(errors[0].rule, Rule::Date);
     }
