@@ -4,7 +4,7 @@
 #   benches/postgres.sh [--records N] [--seconds S] [--program FILE]
 #
 # Prints one JSON object; what it is doing goes to the standard error. --seconds is the length of
-# each of the six measurements of reads. The program is target/release/licence-node, built if it is
+# each of the six measurements of reads. The program is target/dist/licence-node, built if it is
 # not there. "licenceNode" is what `licence-node bench import` says, and "licenceNodeReads" what
 # `bench read` says of a node with as many licences, the second time it is run.
 #
@@ -27,7 +27,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 RECORDS=1000000
 READ_SECONDS=10
-PROGRAM=target/release/licence-node
+PROGRAM=target/dist/licence-node
 KEYS=100000
 BIN=/usr/lib/postgresql/15/bin
 SETTINGS=(shared_buffers=1GB max_wal_size=4GB maintenance_work_mem=256MB jit=off)
@@ -64,7 +64,7 @@ if [ ! -x "$BIN/initdb" ] || [ ! -x "$BIN/pgbench" ]; then
 fi
 if [ ! -x "$PROGRAM" ]; then
     say "building $PROGRAM"
-    cargo build --release --quiet
+    cargo build --profile dist --quiet
 fi
 
 WORK=$(mktemp -d)
