@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::accesslog::{Access, AccessLog, LogSettings, Outcome, VerifierKey};
+use crate::accesslog::{Access, LogSettings, OpenLog, Outcome, VerifierKey};
 use crate::api::{self, settings::ListenSettings, tls};
 use crate::config::Layers;
 use crate::durable::{DirLock, RealDisk};
@@ -271,15 +271,16 @@ impl Node {
         let log_settings = LogSettings::new(&settings.log_origin, &settings.region);
         let log_key = master.derive(LOG_KEY_LABEL).aead()?;
         let signer = settings.log_signer()?;
-        let (log, _) = AccessLog::open(
+        let (log, _) = OpenLog {
             disk,
-            &settings.log_dir(),
-            log_settings,
-            log_key,
+            dir: &settings.log_dir(),
+            settings: log_settings,
+            master: log_key,
             signer,
-            Arc::clone(&clock),
-            Arc::clone(&random),
-        )?;
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        }
+        .open()?;
 
         let node_certificate = one_certificate(&files.node_certificate)?;
         let tls_certificate = leaf(&files.tls_certificate)?;

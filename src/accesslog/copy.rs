@@ -9,10 +9,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::entry::Entry;
+use super::error::LogError;
+use super::heads::{HeadCheck, read_heads};
 use super::keys::Keys;
-use super::log::{AccessLog, HeadCheck, read_heads};
+use super::leaf::{JOURNAL_KIND, leaf_hash, tree_hash};
+use super::log::AccessLog;
 use super::note::{Checkpoint, VerifierKey};
-use super::{JOURNAL_KIND, LogError, leaf_hash, tree_hash};
 use crate::durable::{Disk, DurableError, scan};
 use licence_seal::merkle::Frontier;
 
@@ -62,7 +64,7 @@ impl AccessLog {
 /// signed. Returns how many entries opened.
 ///
 /// # Errors
-/// As [`AccessLog::open`]; [`LogError::HeadAhead`] and [`LogError::HeadDiffers`] speak of a `backup`.
+/// As [`super::OpenLog::open`]; [`LogError::HeadAhead`] and [`LogError::HeadDiffers`] speak of a `backup`.
 pub fn check_copy(
     disk: &dyn Disk,
     dir: &Path,

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::entry::{Details, Entry, Frame, Outcome};
+use super::error::LogError;
 use super::keys::Keys;
-use super::{LogError, leaf_hash, tree_hash};
+use super::leaf::{leaf_hash, tree_hash};
 use crate::durable::{Ledger, Staged};
 use licence_seal::crypto::Random;
 use licence_seal::merkle::{Frontier, Hash};

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use base64::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::error::LogError;
+use super::leaf::tree_hash;
 use super::ledger::{State, lock};
 use super::note::{Checkpoint, VerifierKey, sign_note, verify_note};
 use super::tiles::{Edge, TileFile, TileNodes, partials_dir};
-use super::{LogError, tree_hash};
 use crate::durable::{Disk, DurableError, replace_file};
 use licence_seal::crypto::Ed25519Signer;
 use licence_seal::merkle::{self, Hash};

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::entry::{Details, Entry, Outcome};
+use super::error::LogError;
 use super::keys::Keys;
-use super::{JOURNAL_KIND, LogError, leaf_hash};
+use super::leaf::{JOURNAL_KIND, leaf_hash};
 use crate::durable::{Disk, scan};
 use licence_seal::merkle::Hash;
 use licence_seal::time::Timestamp;

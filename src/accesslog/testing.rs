@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entry::{Details, Outcome};
-use super::{Access, AccessLog, LogError, LogSettings, VerifierKey};
+use super::{Access, AccessLog, LogError, LogSettings, OpenLog, VerifierKey};
 use crate::durable::{Disk, FaultDisk};
 use licence_seal::crypto::{Ed25519Signer, Secret, SeededRandom};
 use licence_seal::time::{ManualClock, Timestamp};
@@ -52,7 +52,9 @@ impl Bench {
         settings.publish_every = Duration::from_secs(3600);
         let master = Secret::from_bytes([1; 32]).aead()?;
         let random = Arc::new(SeededRandom::new(&self.seed));
-        Ok(AccessLog::open(disk, dir, settings, master, signer(), self.clock.clone(), random)?.0)
+        Ok(OpenLog { disk, dir, settings, master, signer: signer(), clock: self.clock.clone(), random }
+            .open()?
+            .0)
     }
 
     pub fn vkey(&self) -> VerifierKey {

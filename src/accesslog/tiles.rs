@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::tree_hash;
+use super::leaf::tree_hash;
 use crate::durable::Disk;
 use licence_seal::merkle::{self, Hash, Nodes};
 

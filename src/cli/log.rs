@@ -270,7 +270,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::accesslog::{Access, AccessLog, LogSettings};
+    use crate::accesslog::{Access, LogSettings, OpenLog};
     use crate::durable::FaultDisk;
     use licence_seal::crypto::{AeadKey, Ed25519Signer, Secret, SeededRandom};
     use licence_seal::time::ManualClock;
@@ -291,16 +291,16 @@ mod tests {
         let (disk, dir) = (FaultDisk::new(), Path::new("log"));
         let start = Timestamp::parse_rfc3339("2026-11-23T04:00:00Z").unwrap();
         let clock = Arc::new(ManualClock::at(start));
-        let opened = AccessLog::open(
-            Arc::new(disk.clone()),
+        let opened = OpenLog {
+            disk: Arc::new(disk.clone()),
             dir,
-            LogSettings::new(ORIGIN, "120000"),
-            master(),
-            Ed25519Signer::from_seed(&[5; 32]).unwrap(),
-            clock.clone(),
-            Arc::new(SeededRandom::new("cli")),
-        );
-        let log = opened.unwrap().0;
+            settings: LogSettings::new(ORIGIN, "120000"),
+            master: master(),
+            signer: Ed25519Signer::from_seed(&[5; 32]).unwrap(),
+            clock: clock.clone(),
+            random: Arc::new(SeededRandom::new("cli")),
+        };
+        let log = opened.open().unwrap().0;
         for partner in ["a", "b\u{1b}[2J", "a"] {
             let mut access = Access::new("data", Outcome::Granted);
             access.details.partner = Some(partner.into());

@@ -121,7 +121,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::accesslog::{Access, AccessLog, Filter, LogSettings, Outcome};
+    use crate::accesslog::{Access, AccessLog, Filter, LogSettings, OpenLog, Outcome};
     use crate::durable::{FaultDisk, Plan};
     use crate::store::{OpenStore, Registry, Store, StoreAdmin, Watch};
     use licence_seal::crypto::{Ed25519Signer, SystemRandom};
@@ -190,7 +190,7 @@ mod tests {
             let mut settings = LogSettings::new("licence-node.example/120000/log/1", "120000");
             settings.publish_every = std::time::Duration::from_secs(3600);
             let (disk, dir) = (Arc::new(disk.clone()), Path::new("log"));
-            Ok(AccessLog::open(disk, dir, settings, master, signer, clock, random())?.0)
+            Ok(OpenLog { disk, dir, settings, master, signer, clock, random: random() }.open()?.0)
         }
 
         fn keyed(&self, disk: &FaultDisk) -> MasterKeyed<'_> {
