@@ -3,11 +3,17 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use super::Format;
+use super::error::ImportError;
 use super::refusals::Refusal;
-use crate::exchange::problem::Problem;
 use crate::store::{Recorded, Recorder, Recording};
 use licence_seal::licence::{Catalogue, Record, RecordError};
+
+/// What stood in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    JsonLines,
+    Csv,
+}
 
 /// Longest line, in bytes: a record with its pictures.
 const MAX_LINE: usize = 4 << 20;
@@ -54,7 +60,7 @@ pub(super) fn chunks<'a>(
     name: &'a str,
     format: Format,
     content: impl Read + Send + 'a,
-) -> Result<Box<dyn Iterator<Item = Result<Chunk, Problem>> + Send + 'a>, Problem> {
+) -> Result<Box<dyn Iterator<Item = Result<Chunk, ImportError>> + Send + 'a>, ImportError> {
     Ok(match format {
         Format::JsonLines => Box::new(Lines {
             name,
@@ -64,7 +70,7 @@ pub(super) fn chunks<'a>(
         }),
         Format::Csv => {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
-            let header = reader.headers().map_err(|why| file_problem(name, &why))?.clone();
+            let header = reader.headers().map_err(|why| unreadable(name, &why))?.clone();
             Box::new(Rows {
                 name,
                 rows: reader.into_records(),
@@ -86,10 +92,10 @@ struct Lines<'a, R> {
 }
 
 impl<R: Read> Iterator for Lines<'_, R> {
-    type Item = Result<Chunk, Problem>;
+    type Item = Result<Chunk, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.chunk().map_err(|why| file_problem(self.name, &why)).transpose()
+        self.chunk().map_err(|why| unreadable(self.name, &why)).transpose()
     }
 }
 
@@ -137,7 +143,7 @@ struct Rows<'a, R> {
 }
 
 impl<R: Read> Iterator for Rows<'_, R> {
-    type Item = Result<Chunk, Problem>;
+    type Item = Result<Chunk, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -150,7 +156,7 @@ impl<R: Read> Iterator for Rows<'_, R> {
                 }
                 Some(Err(why)) if why.is_io_error() => {
                     self.failed = true;
-                    return Some(Err(file_problem(self.name, &why)));
+                    return Some(Err(unreadable(self.name, &why)));
                 }
                 Some(Err(why)) => rows.push((why.position().map_or(0, csv::Position::line), None)),
             }
@@ -278,6 +284,6 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-fn file_problem(name: &str, why: &dyn std::fmt::Display) -> Problem {
-    Problem::malformed("import.file", format!("{name}: {why}"))
+fn unreadable(name: &str, why: &dyn std::fmt::Display) -> ImportError {
+    ImportError::File { name: name.to_owned(), why: why.to_string() }
 }
