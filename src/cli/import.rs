@@ -131,11 +131,13 @@ impl Pace {
 
 /// Nothing of it is in the store; what was done is taken up by a second run.
 fn stopped(why: ImportError) -> Error {
-    let cause = if why.is_refusal() {
-        why.to_string()
-    } else {
-        tracing::error!(what = "import", %why, "an operation failed");
-        "the cause stands in the lines above".to_owned()
+    let cause = match why {
+        ImportError::Export(why) => return why.into(),
+        why if why.is_refusal() => why.to_string(),
+        why => {
+            tracing::error!(what = "import", %why, "an operation failed");
+            "the cause stands in the lines above".to_owned()
+        }
     };
     format!("the import stopped: {cause}; run it again with --resume to take it up").into()
 }

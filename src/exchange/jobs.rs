@@ -204,7 +204,7 @@ impl Job {
         let over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
         let ended = relock(&self.ended).clone();
         let ended = match ended {
-            None if over => Some(Err(("job.panicked", "the job ended in a panic".to_owned()))),
+            None if over => Some(Err((rules::JOB_PANICKED, "the job ended in a panic".to_owned()))),
             ended => ended,
         };
         let state = match &ended {

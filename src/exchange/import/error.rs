@@ -1,4 +1,4 @@
-//! Why an import stopped.
+//! Why an import stopped, or left something undone.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use crate::exchange::rules;
 use crate::exchange::sealing::NotSealed;
 use crate::store::StoreError;
 
-/// Nothing of the import is in the store then; what was done is taken up by a second run.
+/// But for [`ImportError::Export`], nothing of the import is in the store then; what was done is taken up by a
+/// second run.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("{name}: {why}")]
@@ -30,6 +31,9 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
+    /// All is in the store and on the log.
+    #[error(transparent)]
+    Export(StoreError),
     /// What a resumed import must know.
     #[error("the note of the import: {0}")]
     Note(#[from] serde_json::Error),
@@ -41,12 +45,12 @@ impl ImportError {
     /// The rule that was broken.
     pub fn rule(&self) -> &'static str {
         match self {
-            Self::File { .. } => "import.file",
-            Self::RefusedFile { .. } => "import.refused",
-            Self::AllRead(_) | Self::Missing(_) | Self::OtherFile { .. } => "import.otherFile",
-            Self::OtherContent(_) | Self::Shorter(_) => "import.otherContent",
+            Self::File { .. } => rules::IMPORT_FILE,
+            Self::RefusedFile { .. } => rules::IMPORT_REFUSED,
+            Self::AllRead(_) | Self::Missing(_) | Self::OtherFile { .. } => rules::IMPORT_OTHER_FILE,
+            Self::OtherContent(_) | Self::Shorter(_) => rules::IMPORT_OTHER_CONTENT,
             Self::NotSealed(why) => why.rule().unwrap_or(rules::NODE_INTERNAL),
-            Self::Store(why) => why.rule(),
+            Self::Store(why) | Self::Export(why) => why.rule(),
             Self::Log(why) => why.rule(),
             Self::Note(_) | Self::Refusals(_) => rules::NODE_INTERNAL,
         }
@@ -57,7 +61,7 @@ impl ImportError {
         match self {
             Self::NotSealed(why) => why.rule().is_some(),
             Self::Store(why) => matches!(why, StoreError::ImportUnderWay),
-            Self::Log(_) | Self::Note(_) | Self::Refusals(_) => false,
+            Self::Export(_) | Self::Log(_) | Self::Note(_) | Self::Refusals(_) => false,
             _ => true,
         }
     }

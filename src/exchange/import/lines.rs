@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::ImportError;
 use super::refusals::Refusal;
+use crate::exchange::rules;
 use crate::store::{Recorded, Recorder, Recording};
 use licence_seal::licence::{Catalogue, Record, RecordError};
 
@@ -184,7 +185,7 @@ pub(super) fn parse(
     let parsed = Parsed { last: chunk.last, ..Parsed::default() };
     let mut parser = Parser { name, base, skip, recording: recorder.begin(), parsed };
     match chunk.content {
-        Content::TooLong => parser.refuse(chunk.first, "line.tooLong", "a line is at most 4 MiB"),
+        Content::TooLong => parser.refuse(chunk.first, rules::LINE_TOO_LONG, "a line is at most 4 MiB"),
         Content::Lines(text) => {
             parser.parsed.check = (crc32c::crc32c(&text), text.len());
             for (number, line) in (chunk.first..).zip(lines(&text)) {
@@ -193,7 +194,7 @@ pub(super) fn parse(
                     continue;
                 }
                 if line.len() > MAX_LINE {
-                    parser.refuse(number, "line.tooLong", "a line is at most 4 MiB");
+                    parser.refuse(number, rules::LINE_TOO_LONG, "a line is at most 4 MiB");
                 } else {
                     parser.take(number, Record::parse_json(line, catalogue));
                 }
@@ -206,9 +207,13 @@ pub(super) fn parse(
                 parser.parsed.check = (crc32c::crc32c_append(check, bytes), length + bytes.len());
                 match row {
                     _ if number <= skip => {}
-                    None => parser.refuse(number, "line.csv", "not a row of CSV in UTF-8 (RFC 4180)"),
+                    None => parser.refuse(number, rules::LINE_CSV, "not a row of CSV in UTF-8 (RFC 4180)"),
                     Some(row) if row.len() != header.len() => {
-                        parser.refuse(number, "line.columns", "not as many cells as the header has names");
+                        parser.refuse(
+                            number,
+                            rules::LINE_COLUMNS,
+                            "not as many cells as the header has names",
+                        );
                     }
                     Some(row) => {
                         parser.take(number, Record::from_row(header.iter().zip(row.iter()), catalogue));

@@ -231,7 +231,8 @@ impl<'a> Importer<'a> {
         book.progress.imported = committed.licences;
         // The volumes were read back; with the state beside them they are a whole copy of the store.
         if committed.licences > 0 {
-            book.progress.export_bytes = store.export(exchange.office.clock.now(), &Watch::default())?.bytes;
+            let export = store.export(exchange.office.clock.now(), &Watch::default());
+            book.progress.export_bytes = export.map_err(ImportError::Export)?.bytes;
         }
         book.enter(Stage::Done);
         Ok(book.progress)
