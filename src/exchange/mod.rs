@@ -7,7 +7,7 @@
 //! a socket. The alternative, a handler of the HTTP side for each operation, would have each remember
 //! the order, and would spread paths, roles and limits over as many places.
 //!
-//! From what all use to what uses all; no file names one below it:
+//! From what all use to what uses all; no file names one of a later row:
 //!
 //! | file | decides |
 //! |---|---|
@@ -30,12 +30,12 @@ pub mod backup;
 mod changes;
 pub mod commitment;
 mod cut;
-pub mod draft;
+mod draft;
 mod grants;
 pub mod import;
 pub mod jobs;
 pub mod master;
-pub mod media;
+mod media;
 mod message;
 mod office;
 pub mod operations;
@@ -56,6 +56,7 @@ mod subject;
 mod trusts;
 
 pub use self::admission::{Caller, Credentials};
+pub use self::draft::Draft;
 pub use self::message::{Answer, Incoming, Outgoing};
 pub use self::office::{Exchange, Keys, Office, Storage};
 pub use self::passage::Passage;
