@@ -19,11 +19,12 @@ use crate::accesslog::{Access, LogSettings, OpenLog, Outcome, VerifierKey};
 use crate::api::{self, settings::ListenSettings, tls};
 use crate::config::Layers;
 use crate::durable::{DirLock, RealDisk};
-use crate::exchange::copies::NodeSeal;
 use crate::exchange::master::MasterKeyed;
 use crate::exchange::reconcile::{Reconciled, reconcile};
 use crate::exchange::settings::ExchangeSettings;
-use crate::exchange::{Exchange, ExchangeParts, Held, NodeKeys, SealingKeys, admin};
+use crate::exchange::{
+    Exchange, Keys, NodeSeal, Office, Passage, SealingKeys, Storage, Trusts, registrations,
+};
 use crate::keys::{KeySource, MasterKeySource, SecretSource, open_signer, read_key_pem};
 use crate::peer::{ClientIdentity, PeerSettings, Peers};
 use crate::rules::{Grant, Registration};
@@ -284,29 +285,30 @@ impl Node {
 
         let node_certificate = one_certificate(&files.node_certificate)?;
         let tls_certificate = leaf(&files.tls_certificate)?;
-        let exchange = Exchange::new(ExchangeParts {
+        let office = Office {
             region: settings.region.clone(),
             settings: settings.exchange.clone(),
             catalogue,
+            clock,
+            random,
+        };
+        let storage = Storage {
             reader: store.clone(),
             issuer: store.clone(),
             registry: store.clone(),
-            store: store.clone(),
+            admin: store.clone(),
             backup_dir: settings.store.backup_dir.clone(),
-            master_key: files.master_key.clone(),
-            log: Arc::new(log),
-            keys: NodeKeys {
-                signer: key_for(&files.node_key, files, &node_certificate)?,
-                certificate: node_certificate.der().to_vec(),
-                tls_certificate: tls_certificate.der().to_vec(),
-            },
+        };
+        let keys = Keys {
+            signer: key_for(&files.node_key, files, &node_certificate)?,
+            certificate: node_certificate.der().to_vec(),
+            tls_certificate: tls_certificate.der().to_vec(),
             sealing: read_seals(&settings)?,
-            held: read_held(files)?,
-            peers: peers(&settings)?,
-            clock,
-            random,
-        })
-        .map_err(|why| why.detail)?;
+            master: files.master_key.clone(),
+        };
+        let (trusts, peers) = (read_trusts(files)?, peers(&settings)?);
+        let exchange = Exchange::new(office, storage, keys, trusts, Arc::new(log), peers);
+        let exchange = exchange.map_err(|why| why.detail)?;
         let exchange = Arc::new(exchange);
         seed(&exchange, &settings)?;
         let reconciled = reconcile(&exchange)?;
@@ -315,7 +317,7 @@ impl Node {
 
     /// Reads client authorities, revocation lists, the trust folder and other cities' directories anew.
     pub fn reload(&self) -> Result<(), Error> {
-        Ok(self.exchange.hold(read_held(&self.settings.files)?)?)
+        Ok(self.exchange.replace_trust(read_trusts(&self.settings.files)?)?)
     }
 
     /// Starts to serve at the configured address, on a thread of its own.
@@ -341,8 +343,8 @@ impl Node {
         let served = Arc::clone(&node);
         let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let listening =
-                    api::listen(Arc::clone(&served.exchange), &served.settings.listen, socket, tls);
+                let passage = Passage::new(Arc::clone(&served.exchange));
+                let listening = api::listen(passage, &served.settings.listen, socket, tls);
                 match listening {
                     Ok((listener, running)) => {
                         let reload = actix_web::rt::spawn(reload_for_ever(Arc::clone(&served)));
@@ -452,7 +454,8 @@ impl Drop for RunningNode {
 /// Registrations and grants of the configuration go into a new store, once, and onto the log before.
 fn seed(exchange: &Exchange, settings: &NodeSettings) -> Result<(), Error> {
     const SEEDED: (&str, &str) = ("node", "seeded");
-    if exchange.registry.get(SEEDED.0, SEEDED.1)?.is_some() {
+    let registry = exchange.storage.registry.as_ref();
+    if registry.get(SEEDED.0, SEEDED.1)?.is_some() {
         return Ok(());
     }
     let log = |name: &str, value: serde_json::Value| {
@@ -462,18 +465,19 @@ fn seed(exchange: &Exchange, settings: &NodeSettings) -> Result<(), Error> {
     };
     for registration in &settings.registrations {
         log("registration", serde_json::to_value(registration)?)?;
-        admin::put_registration(exchange, registration).map_err(|why| why.detail)?;
+        registrations::put_registration(registry, &exchange.registrations(), registration)
+            .map_err(|why| why.detail)?;
         exchange.reload_registrations().map_err(|why| why.detail)?;
     }
     for grant in &settings.grants {
         log("grant", serde_json::to_value(grant)?)?;
-        admin::put_grant(exchange, grant).map_err(|why| why.detail)?;
+        registrations::put_grant(registry, grant).map_err(|why| why.detail)?;
     }
-    exchange.registry.put(SEEDED.0, SEEDED.1, &true.into())?;
+    registry.put(SEEDED.0, SEEDED.1, &true.into())?;
     Ok(exchange.reload_registrations().map_err(|why| why.detail)?)
 }
 
-fn read_held(files: &Files) -> Result<Held, Error> {
+fn read_trusts(files: &Files) -> Result<Trusts, Error> {
     let client_anchors = Anchors::from_pem_all(&concatenated(&files.client_anchors)?)?;
     let mut client_crls = Vec::new();
     for (path, bytes) in folder(&files.client_crls)? {
@@ -485,7 +489,7 @@ fn read_held(files: &Files) -> Result<Held, Error> {
     }
     let trust = Trust::read(&files.trust)?;
     let directories = read_directories(&files.directories, &trust)?;
-    Ok(Held { client_anchors, client_crls, trust, directories })
+    Ok(Trusts { client_anchors, client_crls, trust, directories })
 }
 
 fn read_directories(dir: &Path, trust: &Trust) -> Result<BTreeMap<String, Directory>, Error> {

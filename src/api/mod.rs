@@ -1,7 +1,9 @@
 //! HTTP: the exchange as others see it.
 //!
 //! This room turns HTTP into [`Incoming`] and [`Outgoing`] back, and decides nothing else: who may do
-//! what is `exchange`'s. TLS is 1.3 only. A client certificate is asked for and its key proved; whose
+//! what is `exchange`'s, and so are the paths, methods and limits of the operations: whatever is not
+//! `/health` or a file of the log goes through its passage, wrong paths and methods too, so that they
+//! are on record. TLS is 1.3 only. A client certificate is asked for and its key proved; whose
 //! it is and what it is worth is checked at each request. A connection without one is served nothing
 //! but `/health` and the public files of the log, and every other request on it is refused and counted,
 //! with its source, in the log. The alternative, refusing in the handshake, would leave nobody on
@@ -32,7 +34,7 @@ use futures_util::StreamExt;
 use self::settings::ListenSettings;
 use crate::accesslog::Resource;
 use crate::exchange::problem::Problem;
-use crate::exchange::{Exchange, Incoming, Outgoing};
+use crate::exchange::{Incoming, Outgoing, Passage, rules};
 
 /// A page shows itself and the pictures inside it, whatever stands in it.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -43,9 +45,9 @@ struct ClientChain(Vec<Vec<u8>>);
 
 /// What every worker shares.
 struct Shared {
-    exchange: Arc<Exchange>,
+    passage: Passage,
     body_timeout: Duration,
-    // After the exchange: once it is gone, so is every worker's hold on that.
+    // After the passage: once it is gone, so is every worker's hold on that.
     _held: Sender<Infallible>,
 }
 
@@ -59,14 +61,14 @@ pub struct Listener {
 
 /// Starts on a bound socket; the returned future runs until the listener is stopped.
 pub fn listen(
-    exchange: Arc<Exchange>,
+    passage: Passage,
     settings: &ListenSettings,
     socket: TcpListener,
     tls: rustls::ServerConfig,
 ) -> std::io::Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>)> {
     let (held, released) = mpsc::channel();
     let body_timeout = Duration::from_millis(settings.body_timeout_ms);
-    let shared = web::Data::new(Shared { exchange, body_timeout, _held: held });
+    let shared = web::Data::new(Shared { passage, body_timeout, _held: held });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -99,8 +101,8 @@ fn remember_client(connection: &dyn std::any::Any, extensions: &mut Extensions) 
 
 /// Whether the node answers and has no more memory than it should. It says nothing else: whoever asks may be anybody.
 async fn health(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
-    shared.exchange.log.count_unknown(&source(&request).to_string(), "health");
-    if shared.exchange.memory.is_over() {
+    shared.passage.exchange.log.count_unknown(&source(&request).to_string(), "health");
+    if shared.passage.exchange.memory.is_over() {
         let body = r#"{"status":"memory"}"#;
         return HttpResponse::ServiceUnavailable().content_type("application/json").body(body);
     }
@@ -113,7 +115,7 @@ async fn log_file(shared: web::Data<Shared>, request: HttpRequest) -> HttpRespon
     let path = request.path().strip_prefix("/log/").unwrap_or_default().to_owned();
     let source = source(&request).to_string();
     let found = web::block(move || {
-        let log = &shared.exchange.log;
+        let log = &shared.passage.exchange.log;
         log.count_unknown(&source, "log");
         match Resource::parse(&path) {
             Some(resource) if !resource.is_bundle() => log.resource(resource).map_err(|why| why.to_string()),
@@ -135,10 +137,10 @@ async fn exchange_request(
     payload: web::Payload,
 ) -> HttpResponse {
     let chain = request.conn_data::<ClientChain>().map(|chain| chain.0.clone()).unwrap_or_default();
-    let known = chain.first().is_some_and(|certificate| shared.exchange.recognises(certificate));
+    let known = chain.first().is_some_and(|certificate| shared.passage.exchange.recognises(certificate));
     // Whoever is not known takes no place from those who are.
-    let room = known.then(|| shared.exchange.room_for(request.path()));
-    let (body, place) = match room {
+    let limit = known.then(|| shared.passage.body_limit(request.method().as_str(), request.path()));
+    let (body, place) = match limit {
         None => (Ok(Vec::new()), None),
         Some(Err(problem)) => (Err(problem), None),
         Some(Ok((limit, place))) => {
@@ -160,10 +162,9 @@ async fn exchange_request(
         address: source(&request),
     };
     // On a task of its own: a client that hangs up must not stop a change between store and log.
-    let exchange = Arc::clone(&shared.exchange);
     let answered = actix_web::rt::spawn(async move {
         let _place = place;
-        exchange.handle(incoming).await
+        shared.passage.handle(incoming).await
     });
     match answered.await {
         Ok(outgoing) => respond(outgoing),
@@ -187,7 +188,8 @@ async fn read_body(
     let read = async {
         let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Problem::malformed("request.body", "the body ended too early"))?;
+            let chunk =
+                chunk.map_err(|_| Problem::malformed(rules::REQUEST_BODY, "the body ended too early"))?;
             if body.len() + chunk.len() > limit {
                 return Err(Problem::too_large(limit));
             }
@@ -195,7 +197,7 @@ async fn read_body(
         }
         Ok(body)
     };
-    let late = Problem::malformed("request.timeout", "the body did not arrive in time");
+    let late = Problem::malformed(rules::REQUEST_TIMEOUT, "the body did not arrive in time");
     actix_web::rt::time::timeout(timeout, read).await.unwrap_or(Err(late))
 }
 

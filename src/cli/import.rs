@@ -10,11 +10,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::ConfigFile;
-use crate::exchange::import::{Format, Importer, Options, Progress, Stage};
-use crate::exchange::problem::Problem;
+use crate::exchange::import::{Format, ImportError, Importer, Options, Progress, Stage};
 use crate::node::{Error, NodeSettings};
-use crate::store::{Intake, StoreAdmin, Watch};
-use licence_seal::time::{Clock, SystemClock};
+use crate::store::Intake;
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -71,10 +69,6 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     };
     if terminal && !args.json {
         eprintln!();
-    }
-    // The volumes were read back; with the state beside them they are a whole copy of the store.
-    if result.imported > 0 {
-        node.store.export(SystemClock.now(), &Watch::default())?;
     }
     node.close()?;
     let seconds = started.elapsed().as_secs_f64();
@@ -136,8 +130,15 @@ impl Pace {
 }
 
 /// Nothing of it is in the store; what was done is taken up by a second run.
-fn stopped(why: Problem) -> Error {
-    let cause = if why.status >= 500 { "the cause stands in the lines above".to_owned() } else { why.detail };
+fn stopped(why: ImportError) -> Error {
+    let cause = match why {
+        ImportError::Export(why) => return why.into(),
+        why if why.is_refusal() => why.to_string(),
+        why => {
+            tracing::error!(what = "import", %why, "an operation failed");
+            "the cause stands in the lines above".to_owned()
+        }
+    };
     format!("the import stopped: {cause}; run it again with --resume to take it up").into()
 }
 

@@ -7,8 +7,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::message::Incoming;
+use super::office::Exchange;
 use super::problem::Problem;
-use super::{Exchange, Incoming};
+use super::rules;
 use crate::rules::{Registration, RegistrationError, Role};
 use licence_seal::crypto::{Digest, sha256};
 use licence_seal::evidence::{AccessToken, CLOCK_SKEW_SECS, EvidenceError, RequestFacts, RequestSignature};
@@ -32,10 +34,22 @@ pub struct Caller {
     pub signature: Option<(String, RequestSignature)>,
 }
 
+/// What a caller must show beside its certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// An access token; the request's signature, where the caller must sign.
+    Token,
+    /// Nothing: this is where tokens are had.
+    Certificate,
+}
+
 /// Looks the certificate up. Unknown callers are only counted, not logged one by one.
 pub fn recognise(exchange: &Exchange, incoming: &Incoming) -> Result<Caller, Problem> {
     let der = incoming.chain.first().ok_or_else(|| {
-        Problem::unauthenticated("certificate.missing", "a client certificate is needed for every request")
+        Problem::unauthenticated(
+            rules::CERTIFICATE_MISSING,
+            "a client certificate is needed for every request",
+        )
     })?;
     let certificate = sha256(&[der]);
     let registration = exchange
@@ -55,11 +69,17 @@ pub fn recognise(exchange: &Exchange, incoming: &Incoming) -> Result<Caller, Pro
 }
 
 /// Checks that a recognised caller may come in; completes it with what its signature says.
-pub fn admit(exchange: &Exchange, incoming: &Incoming, caller: &mut Caller) -> Result<(), Problem> {
-    let now = exchange.clock.now();
+pub fn admit(
+    exchange: &Exchange,
+    incoming: &Incoming,
+    needed: Credentials,
+    caller: &mut Caller,
+) -> Result<(), Problem> {
+    let now = exchange.office.clock.now();
+    let wants_token = needed == Credentials::Certificate;
     caller.registration.admit(now, caller.address).map_err(|why| registration_problem(&why))?;
     check_certificate(exchange, incoming)?;
-    if !incoming.wants_token() && caller.role != Role::Peer {
+    if !wants_token && caller.role != Role::Peer {
         check_token(exchange, incoming, caller)?;
     }
     // What was not read cannot be held against a signature.
@@ -67,8 +87,8 @@ pub fn admit(exchange: &Exchange, incoming: &Incoming, caller: &mut Caller) -> R
     let must_sign = caller.role == Role::Peer || caller.registration.must_sign;
     match &incoming.signature {
         Some(token) => check_signature(exchange, incoming, caller, token),
-        None if must_sign && !incoming.wants_token() => Err(Problem::unauthenticated(
-            "signature.required",
+        None if must_sign && !wants_token => Err(Problem::unauthenticated(
+            rules::SIGNATURE_REQUIRED,
             "this request needs the partner's signature in Licence-Request-Signature",
         )),
         None => Ok(()),
@@ -81,44 +101,45 @@ fn registration_problem(why: &RegistrationError) -> Problem {
 
 /// Chain, validity and revocation of the client certificate, now.
 fn check_certificate(exchange: &Exchange, incoming: &Incoming) -> Result<(), Problem> {
-    let refuse = |why: &pki::PkiError| {
+    let broken = |why: &pki::PkiError| {
         let rule = why.rule();
         let rule = if rule.starts_with("path.") { format!("certificate.{rule}") } else { rule.to_owned() };
         Problem::unauthenticated(rule, why.to_string())
     };
     let mut chain = Vec::with_capacity(incoming.chain.len());
     for der in incoming.chain.iter().take(pki::MAX_DEPTH) {
-        chain.push(Certificate::from_der(der).map_err(|why| refuse(&why))?);
+        chain.push(Certificate::from_der(der).map_err(|why| broken(&why))?);
     }
-    let held = exchange.held();
-    let terms = Terms::strict(exchange.clock.now(), Usage::TlsClient);
-    let terms = if exchange.settings.require_crl { terms } else { terms.without_required_revocation() };
+    let trusts = exchange.trust_snapshot();
+    let terms = Terms::strict(exchange.office.clock.now(), Usage::TlsClient);
+    let terms =
+        if exchange.office.settings.require_crl { terms } else { terms.without_required_revocation() };
     let (leaf, intermediates) =
         chain.split_first().ok_or_else(|| registration_problem(&RegistrationError::Unknown))?;
-    pki::validate(leaf, intermediates, &held.client_anchors, &held.client_crls, &terms)
+    pki::validate(leaf, intermediates, &trusts.client_anchors, &trusts.client_crls, &terms)
         .map(|_| ())
-        .map_err(|why| refuse(&why))
+        .map_err(|why| broken(&why))
 }
 
 fn check_token(exchange: &Exchange, incoming: &Incoming, caller: &Caller) -> Result<(), Problem> {
     let header = incoming.authorization.as_deref().unwrap_or_default();
     let token = header.strip_prefix("Bearer ").ok_or_else(|| {
-        Problem::unauthenticated("token.missing", "an access token is needed: Authorization: Bearer …")
+        Problem::unauthenticated(rules::TOKEN_MISSING, "an access token is needed: Authorization: Bearer …")
     })?;
-    let refuse = |why: &EvidenceError| {
+    let no_token = |why: &EvidenceError| {
         Problem::unauthenticated(format!("token.{}", why.rule()), format!("access token: {why}"))
     };
     let claims = AccessToken::verify(
         token,
-        &exchange.region,
+        &exchange.office.region,
         exchange.keys.signer.public_key(),
         &caller.certificate,
-        exchange.clock.now(),
-        exchange.settings.token_secs,
+        exchange.office.clock.now(),
+        exchange.office.settings.token_secs,
     )
-    .map_err(|why| refuse(&why))?;
+    .map_err(|why| no_token(&why))?;
     if claims.client_id != caller.registration.id {
-        return Err(refuse(&EvidenceError::Issuer(claims.client_id)));
+        return Err(no_token(&EvidenceError::Issuer(claims.client_id)));
     }
     Ok(())
 }
@@ -131,43 +152,50 @@ fn check_signature(
     caller: &mut Caller,
     token: &str,
 ) -> Result<(), Problem> {
-    let now = exchange.clock.now();
-    let refuse = |why: EvidenceError| {
+    let now = exchange.office.clock.now();
+    let unsigned = |why: EvidenceError| {
         Problem::unauthenticated(format!("signature.{}", why.rule()), format!("request signature: {why}"))
     };
-    let certificate = RequestSignature::certificate(token).map_err(refuse)?;
+    let certificate = RequestSignature::certificate(token).map_err(unsigned)?;
     let fingerprint = sha256(&[&certificate]);
-    let (claims, _) = RequestSignature::peek(token).map_err(refuse)?;
-    let home =
-        if caller.role == Role::Peer { caller.registration.id.clone() } else { exchange.region.clone() };
+    let (claims, _) = RequestSignature::peek(token).map_err(unsigned)?;
+    let home = if caller.role == Role::Peer {
+        caller.registration.id.clone()
+    } else {
+        exchange.office.region.clone()
+    };
     let name = if caller.role == Role::Peer {
-        let held = exchange.held();
-        let directory = held.directories.get(&home).ok_or_else(|| {
-            Problem::unauthenticated("signature.directory", "the directory of the asking city is not here")
+        let trusts = exchange.trust_snapshot();
+        let directory = trusts.directories.get(&home).ok_or_else(|| {
+            Problem::unauthenticated(
+                rules::SIGNATURE_DIRECTORY,
+                "the directory of the asking city is not here",
+            )
         })?;
-        directory.find(&claims.iss, &fingerprint, now).map_err(refuse)?.name.clone()
+        directory.find(&claims.iss, &fingerprint, now).map_err(unsigned)?.name.clone()
     } else if fingerprint != caller.certificate || claims.iss != caller.registration.id {
-        return Err(refuse(EvidenceError::OtherCertificate));
+        return Err(unsigned(EvidenceError::OtherCertificate));
     } else {
         caller.name.clone()
     };
-    let parsed = Certificate::from_der(&certificate).map_err(|_| refuse(EvidenceError::OtherCertificate))?;
-    let key = parsed.public_key().map_err(|_| refuse(EvidenceError::OtherCertificate))?;
+    let parsed =
+        Certificate::from_der(&certificate).map_err(|_| unsigned(EvidenceError::OtherCertificate))?;
+    let key = parsed.public_key().map_err(|_| unsigned(EvidenceError::OtherCertificate))?;
     let facts = RequestFacts {
         home: &home,
-        answering: &exchange.region,
+        answering: &exchange.office.region,
         method: &incoming.method,
         path: &incoming.path,
         body: incoming.body_bytes(),
     };
-    let claims = RequestSignature::verify(token, key, &facts, now).map_err(refuse)?;
+    let claims = RequestSignature::verify(token, key, &facts, now).map_err(unsigned)?;
     // From here on it is the partner's own request, whoever carried it.
     let id = if caller.role == Role::Peer { format!("{home}/{}", claims.iss) } else { caller.id.clone() };
     let until = claims.exp.saturating_add(CLOCK_SKEW_SECS);
     let first = exchange.replays.claim(&format!("{id}/{}", claims.jti), until, now);
     if !first || exchange.log.seen(&id, &claims.jti) {
         return Err(Problem::unauthenticated(
-            "signature.replayed",
+            rules::SIGNATURE_REPLAYED,
             "this signed request was received before",
         ));
     }

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::backup::LogBeside;
-use super::problem::{Problem, national};
+use super::rules;
 use crate::accesslog::{Access, AccessLog, Outcome};
 use crate::keys::MasterKeySource;
 use crate::store::{BackupOptions, CheckOptions, FetchMasterKey, Progress, StoreAdmin, StoreError, Watch};
 use licence_seal::licence::Catalogue;
-use licence_seal::time::{Clock, Timestamp};
+use licence_seal::time::Timestamp;
 
 /// What a job is to do, as the operator asks for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub enum JobRequest {
     Backup {
         /// Name of a folder below `store.backup_dir`; absent: that one itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        to: Option<String>,
+        to: Option<PathBuf>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keep: Option<usize>,
     },
@@ -57,56 +57,106 @@ const fn every_one() -> u64 {
     1
 }
 
-/// What a job does.
+/// Why a job was not started, or is not told of.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error("this node has no folder for backups (store.backup_dir)")]
+    NoBackupDir,
+    #[error("the folder is named by 1 to 64 of a-z, A-Z, 0-9, dot, hyphen and underscore")]
+    BackupName,
+    #[error("at least one backup is kept")]
+    Keep,
+    #[error("the node is stopping")]
+    Stopping,
+    #[error("a job is running; one is done at a time")]
+    Busy,
+    /// Only the last one is known, and only until the node stops.
+    #[error("there is no job of this id")]
+    Unknown,
+    #[error("{0}")]
+    Thread(std::io::Error),
+}
+
+impl JobError {
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::NoBackupDir => rules::JOB_NO_BACKUP_DIR,
+            Self::BackupName => rules::JOB_BACKUP_NAME,
+            Self::Keep => rules::JOB_KEEP,
+            Self::Stopping => rules::JOB_STOPPING,
+            Self::Busy => rules::JOB_BUSY,
+            Self::Unknown => rules::JOB_UNKNOWN,
+            Self::Thread(_) => rules::NODE_INTERNAL,
+        }
+    }
+}
+
+/// A request that was checked; a backup's folder is the whole path.
 #[derive(Clone, Debug)]
-pub enum Work {
-    Check { every: u64, findings: Option<usize>, licences_per_second: Option<u64> },
-    Export,
-    Backup { dir: PathBuf, keep: Option<usize> },
-    Breakdown,
-    RekeySalt,
-    RekeyData { values_per_second: Option<u64> },
+pub struct Work(JobRequest);
+
+/// What a job works with.
+pub struct Means {
+    pub store: Arc<dyn StoreAdmin>,
+    pub log: Arc<AccessLog>,
+    pub catalogue: &'static Catalogue,
+    /// Read only by what changes the key file, and each time.
+    pub master: MasterKeySource,
+    pub now: Timestamp,
+}
+
+impl JobRequest {
+    /// The request with the node's own folder for backups. It can name one below that and no other.
+    pub fn resolve(self, backups: Option<&Path>) -> Result<Work, JobError> {
+        let Self::Backup { to, keep } = self else { return Ok(Work(self)) };
+        let dir = backups.ok_or(JobError::NoBackupDir)?;
+        let is_name = |name: &str| {
+            (1..=64).contains(&name.len())
+                && !name.starts_with('.')
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        if !to.as_ref().is_none_or(|to| to.to_str().is_some_and(is_name)) {
+            return Err(JobError::BackupName);
+        }
+        if keep == Some(0) {
+            return Err(JobError::Keep);
+        }
+        let to = Some(to.map_or_else(|| dir.to_owned(), |name| dir.join(name)));
+        Ok(Work(Self::Backup { to, keep }))
+    }
 }
 
 impl Work {
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Check { .. } => "check",
-            Self::Export => "export",
-            Self::Backup { .. } => "backup",
-            Self::Breakdown => "breakdown",
-            Self::RekeySalt => "rekeySalt",
-            Self::RekeyData { .. } => "rekeyData",
+        match self.0 {
+            JobRequest::Check { .. } => "check",
+            JobRequest::Export {} => "export",
+            JobRequest::Backup { .. } => "backup",
+            JobRequest::Breakdown {} => "breakdown",
+            JobRequest::RekeySalt {} => "rekeySalt",
+            JobRequest::RekeyData { .. } => "rekeyData",
         }
     }
 
-    /// Does it and gives its report. The master key is read from its source only by what changes the key
-    /// file, and each time.
-    pub fn run(
-        self,
-        store: &dyn StoreAdmin,
-        log: &Arc<AccessLog>,
-        catalogue: &Catalogue,
-        master: &MasterKeySource,
-        now: Timestamp,
-        watch: &Watch,
-    ) -> Result<Value, StoreError> {
-        let watch = watch.clone();
+    /// Does it and gives its report.
+    pub fn run(self, means: &Means, watch: &Watch) -> Result<Value, StoreError> {
+        let Means { store, log, catalogue, master, now } = means;
+        let (now, watch) = (*now, watch.clone());
         let master: FetchMasterKey<'_> = &|| master.read().map_err(StoreError::MasterKeySource);
-        match self {
-            Self::Check { every, findings, licences_per_second } => {
+        match self.0 {
+            JobRequest::Check { every, findings, licences_per_second } => {
                 let max_findings = findings.unwrap_or(CheckOptions::default().max_findings);
                 let options = CheckOptions { every, max_findings, licences_per_second, watch };
                 Ok(json(&store.check(catalogue, &options)?))
             }
-            Self::Export => Ok(json(&store.export(now, &watch)?)),
-            Self::Backup { dir, keep } => {
-                let options = BackupOptions { dir, keep, watch };
+            JobRequest::Export {} => Ok(json(&store.export(now, &watch)?)),
+            JobRequest::Backup { to, keep } => {
+                let options = BackupOptions { dir: to.unwrap_or_default(), keep, watch };
                 Ok(json(&store.backup(&options, &LogBeside(Arc::clone(log)), now)?))
             }
-            Self::Breakdown => Ok(json(&store.breakdown(&watch)?)),
-            Self::RekeySalt => Ok(json!({ "key": store.rekey_salt(master)? })),
-            Self::RekeyData { values_per_second } => {
+            JobRequest::Breakdown {} => Ok(json(&store.breakdown(&watch)?)),
+            JobRequest::RekeySalt {} => Ok(json!({ "key": store.rekey_salt(master)? })),
+            JobRequest::RekeyData { values_per_second } => {
                 Ok(json(&store.rekey_data(master, values_per_second, now, &watch)?))
             }
         }
@@ -116,41 +166,6 @@ impl Work {
 /// Reports are made of strings, numbers and lists, for which this cannot fail.
 fn json<T: Serialize>(report: &T) -> Value {
     serde_json::to_value(report).unwrap_or_default()
-}
-
-impl JobRequest {
-    /// The request with the node's own folder for backups. It can name one below that and no other.
-    pub fn resolve(self, backups: Option<&Path>) -> Result<Work, Problem> {
-        Ok(match self {
-            Self::Check { every, findings, licences_per_second } => {
-                Work::Check { every, findings, licences_per_second }
-            }
-            Self::Export {} => Work::Export,
-            Self::Breakdown {} => Work::Breakdown,
-            Self::RekeySalt {} => Work::RekeySalt,
-            Self::RekeyData { values_per_second } => Work::RekeyData { values_per_second },
-            Self::Backup { to, keep } => {
-                let dir = backups.ok_or_else(|| {
-                    let detail = "this node has no folder for backups (store.backup_dir)";
-                    Problem::unavailable(national::OTHER, "job.noBackupDir", detail)
-                })?;
-                let named = |name: &String| {
-                    (1..=64).contains(&name.len())
-                        && !name.starts_with('.')
-                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-                };
-                if !to.as_ref().is_none_or(named) {
-                    let detail =
-                        "the folder is named by 1 to 64 of a-z, A-Z, 0-9, dot, hyphen and underscore";
-                    return Err(Problem::malformed("job.backupName", detail));
-                }
-                if keep == Some(0) {
-                    return Err(Problem::malformed("job.keep", "at least one backup is kept"));
-                }
-                Work::Backup { dir: to.map_or_else(|| dir.to_owned(), |name| dir.join(name)), keep }
-            }
-        })
-    }
 }
 
 /// How a job stands.
@@ -189,7 +204,7 @@ impl Job {
         let over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
         let ended = relock(&self.ended).clone();
         let ended = match ended {
-            None if over => Some(Err(("job.panicked", "the job ended in a panic".to_owned()))),
+            None if over => Some(Err((rules::JOB_PANICKED, "the job ended in a panic".to_owned()))),
             ended => ended,
         };
         let state = match &ended {
@@ -209,84 +224,61 @@ impl Job {
 }
 
 /// The jobs of a node: the one that is running, or the last one.
-pub(super) struct Jobs {
-    pub(super) store: Arc<dyn StoreAdmin>,
-    log: Arc<AccessLog>,
-    catalogue: &'static Catalogue,
-    clock: Arc<dyn Clock>,
-    backups: Option<PathBuf>,
-    master: MasterKeySource,
+#[derive(Default)]
+pub struct Jobs {
     last: Mutex<Option<Job>>,
     stopped: Mutex<bool>,
 }
 
 impl Jobs {
-    pub(super) fn new(
-        store: Arc<dyn StoreAdmin>,
-        log: Arc<AccessLog>,
-        catalogue: &'static Catalogue,
-        clock: Arc<dyn Clock>,
-        backups: Option<PathBuf>,
-        master: MasterKeySource,
-    ) -> Self {
-        let (last, stopped) = (Mutex::default(), Mutex::default());
-        Self { store, log, catalogue, clock, backups, master, last, stopped }
-    }
-
     /// # Errors
-    /// `job.busy`, `job.stopping`; what is wrong with the request.
-    pub(super) fn start(&self, id: &str, request: JobRequest) -> Result<(), Problem> {
-        let work = request.resolve(self.backups.as_deref())?;
+    /// [`JobError::Stopping`], [`JobError::Busy`], [`JobError::Thread`]
+    pub fn start(&self, id: &str, work: Work, means: Means) -> Result<(), JobError> {
         // Held to the end, so that nothing starts once the node stops.
         let stopped = relock(&self.stopped);
         if *stopped {
-            return Err(Problem::unavailable(national::OTHER, "job.stopping", "the node is stopping"));
+            return Err(JobError::Stopping);
         }
         let mut last = relock(&self.last);
         if last.as_ref().is_some_and(|job| job.state().state == "running") {
-            return Err(Problem::conflict("job.busy", "a job is running; one is done at a time"));
+            return Err(JobError::Busy);
         }
         let (kind, began, watch, ended) =
-            (work.kind(), self.clock.now(), Watch::default(), Arc::new(Mutex::default()));
+            (work.kind(), means.now, Watch::default(), Arc::new(Mutex::default()));
         let thread = {
-            let (store, log, catalogue) = (Arc::clone(&self.store), Arc::clone(&self.log), self.catalogue);
             let (watch, ended, id) = (watch.clone(), Arc::clone(&ended), id.to_owned());
-            let master = self.master.clone();
             std::thread::Builder::new().name("store-job".to_owned()).spawn(move || {
-                let outcome = work.run(&*store, &log, catalogue, &master, began, &watch);
+                let outcome = work.run(&means, &watch);
                 let outcome = outcome.map_err(|why| (why.rule(), why.to_string()));
-                let logged = log.append(end(&id, kind, outcome.as_ref().map_err(|(rule, _)| *rule)));
+                let logged = means.log.append(end(&id, kind, outcome.as_ref().map_err(|(rule, _)| *rule)));
                 *relock(&ended) = Some(match logged {
                     Ok(_) => outcome,
                     Err(why) => Err((why.rule(), why.to_string())),
                 });
             })
         };
-        let thread = thread.map_err(|why| super::failed("job", &why))?;
+        let thread = thread.map_err(JobError::Thread)?;
         *last = Some(Job { id: id.to_owned(), kind, began, watch, ended, thread: Some(thread) });
         Ok(())
     }
 
     /// # Errors
-    /// `job.unknown`: only the last one is known, and only until the node stops.
-    pub(super) fn state(&self, id: &str) -> Result<JobState, Problem> {
+    /// [`JobError::Unknown`]
+    pub fn state(&self, id: &str) -> Result<JobState, JobError> {
         self.with(id, Job::state)
     }
 
-    pub(super) fn cancel(&self, id: &str) -> Result<(), Problem> {
+    pub fn cancel(&self, id: &str) -> Result<(), JobError> {
         self.with(id, |job| job.watch.cancel())
     }
 
-    fn with<T>(&self, id: &str, act: impl FnOnce(&Job) -> T) -> Result<T, Problem> {
+    fn with<T>(&self, id: &str, act: impl FnOnce(&Job) -> T) -> Result<T, JobError> {
         let last = relock(&self.last);
-        last.as_ref().filter(|job| job.id == id).map(act).ok_or_else(|| Problem {
-            status: 404,
-            ..Problem::malformed("job.unknown", "there is no job of this id")
-        })
+        last.as_ref().filter(|job| job.id == id).map(act).ok_or(JobError::Unknown)
     }
 
     /// Ends the job that is running, if any, and starts no other.
-    pub(super) fn stop(&self) {
+    pub fn stop(&self) {
         *relock(&self.stopped) = true;
         let thread = relock(&self.last).as_mut().and_then(|job| {
             job.watch.cancel();
@@ -346,18 +338,18 @@ mod tests {
     #[test]
     fn a_request_names_a_folder_below_the_nodes_own_and_no_other() {
         let resolve = |to: Option<&str>, backups: Option<&str>| {
-            let request = JobRequest::Backup { to: to.map(str::to_owned), keep: None };
+            let request = JobRequest::Backup { to: to.map(PathBuf::from), keep: None };
             match request.resolve(backups.map(Path::new)) {
-                Ok(Work::Backup { dir, .. }) => Ok(dir),
+                Ok(Work(JobRequest::Backup { to, .. })) => Ok(to.unwrap()),
                 Ok(_) => panic!("another job"),
-                Err(why) => Err(why.rule.into_owned()),
+                Err(why) => Err(why.rule()),
             }
         };
         assert_eq!(resolve(None, Some("/b")), Ok("/b".into()));
         assert_eq!(resolve(Some("nightly-1"), Some("/b")), Ok("/b/nightly-1".into()));
-        assert_eq!(resolve(None, None), Err("job.noBackupDir".to_owned()));
+        assert_eq!(resolve(None, None), Err("job.noBackupDir"));
         for bad in ["", "..", ".", "../x", "a/b", "/etc", "a\\b", "a b", ".hidden", "夜"] {
-            assert_eq!(resolve(Some(bad), Some("/b")), Err("job.backupName".to_owned()), "{bad}");
+            assert_eq!(resolve(Some(bad), Some("/b")), Err("job.backupName"), "{bad}");
         }
     }
 }

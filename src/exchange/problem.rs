@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Media type of a problem (RFC 9457 3).
-pub const PROBLEM_JSON: &str = "application/problem+json";
+use super::rules;
 
 /// Status numbers of the national service interface (0 to 99).
 pub mod national {
@@ -78,15 +77,25 @@ impl Problem {
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(404, national::NOT_FOUND, "licence.notFound", detail)
+        Self::new(404, national::NOT_FOUND, rules::LICENCE_NOT_FOUND, detail)
+    }
+
+    /// 404: there is nothing of the id that the operator names.
+    pub fn unknown_id(rule: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(404, national::OTHER, rule, detail)
     }
 
     pub fn unknown_type() -> Self {
-        Self::new(400, national::UNKNOWN_TYPE, "type.unknown", "no such licence type in the catalogue")
+        Self::new(400, national::UNKNOWN_TYPE, rules::TYPE_UNKNOWN, "no such licence type in the catalogue")
     }
 
     pub fn no_such_service() -> Self {
-        Self::new(404, national::NO_SUCH_SERVICE, "service.unknown", "this path and method offer nothing")
+        Self::new(
+            404,
+            national::NO_SUCH_SERVICE,
+            rules::SERVICE_UNKNOWN,
+            "this path and method offer nothing",
+        )
     }
 
     /// 409: the request contradicts what is there.
@@ -96,12 +105,12 @@ impl Problem {
 
     /// 415: the body is sent as something else than the path takes.
     pub fn media_type(detail: &'static str) -> Self {
-        Self::new(415, national::OTHER, "request.mediaType", detail)
+        Self::new(415, national::OTHER, rules::REQUEST_MEDIA_TYPE, detail)
     }
 
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body is larger than {limit} bytes");
-        Self::new(413, national::OTHER, "request.tooLarge", detail)
+        Self::new(413, national::OTHER, rules::REQUEST_TOO_LARGE, detail)
     }
 
     pub fn too_many(rule: &'static str, detail: &'static str) -> Self {
@@ -113,7 +122,7 @@ impl Problem {
         Self::new(
             500,
             national::OTHER,
-            "node.internal",
+            rules::NODE_INTERNAL,
             "the node could not do this; its operator can see why",
         )
     }
@@ -126,6 +135,17 @@ impl Problem {
     /// 502 or 503: another city did not give a usable answer.
     pub fn peer(status: u16, rule: &'static str, detail: impl Into<String>) -> Self {
         Self::new(status, national::OTHER, rule, detail)
+    }
+
+    /// With the national number that says more.
+    pub const fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Whether the node failed, rather than a rule refused.
+    pub const fn is_failure(&self) -> bool {
+        self.status >= 500
     }
 
     pub fn with_errors(mut self, errors: Vec<Fault>) -> Self {
@@ -149,6 +169,12 @@ impl Problem {
         }
         body
     }
+}
+
+/// Turns a failure of a lower room into a problem: the caller learns that it failed, the operator why.
+pub fn failed(what: &'static str, why: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(what, %why, "an operation failed");
+    Problem::internal()
 }
 
 const fn title(status: u16) -> &'static str {

@@ -6,8 +6,8 @@
 //! older copy: status changes are replayed from the log; batches cannot be, and the node does not
 //! serve, because it would deny licences that exist.
 
-use super::Exchange;
-use super::import::{MANIFESTS_AN_ENTRY, manifest_leaf, range};
+use super::commitment::{MANIFESTS_AN_ENTRY, manifest_leaf, range};
+use super::office::Exchange;
 use crate::accesslog::{Access, Filter, LogError, Outcome};
 use crate::store::{BatchNumber, StatusChange, StoreError};
 use licence_seal::licence::{Identifier, State};
@@ -41,13 +41,14 @@ pub struct Reconciled {
 
 /// Whether store and log end at the same change and batch.
 pub fn agree(exchange: &Exchange) -> bool {
-    exchange.reader.last_batch() == exchange.log.last_batch_number().unwrap_or(0)
-        && exchange.reader.last_change() == exchange.log.last_change_number().unwrap_or(0)
+    exchange.storage.reader.last_batch() == exchange.log.last_batch_number().unwrap_or(0)
+        && exchange.storage.reader.last_change() == exchange.log.last_change_number().unwrap_or(0)
 }
 
 pub fn reconcile(exchange: &Exchange) -> Result<Reconciled, ReconcileError> {
     let mut done = Reconciled::default();
-    let (stored, logged) = (exchange.reader.last_batch(), exchange.log.last_batch_number().unwrap_or(0));
+    let (stored, logged) =
+        (exchange.storage.reader.last_batch(), exchange.log.last_batch_number().unwrap_or(0));
     if logged > stored {
         return Err(ReconcileError::BatchesLost { logged, stored });
     }
@@ -56,11 +57,12 @@ pub fn reconcile(exchange: &Exchange) -> Result<Reconciled, ReconcileError> {
         done.batches_logged = stored - logged;
         done.changes_logged = log_superseded(exchange)?;
     }
-    let (stored, logged) = (exchange.reader.last_change(), exchange.log.last_change_number().unwrap_or(0));
+    let (stored, logged) =
+        (exchange.storage.reader.last_change(), exchange.log.last_change_number().unwrap_or(0));
     if logged > stored {
         done.changes_replayed = replay_status(exchange, stored, logged)?;
     } else if stored > logged {
-        for (identifier, status) in exchange.reader.changes_after(logged)? {
+        for (identifier, status) in exchange.storage.reader.changes_after(logged)? {
             let mut access = Access::new("status", Outcome::Granted);
             access.details.change_number = Some(status.change_number);
             access.details.identifiers.push(identifier.to_string());
@@ -82,7 +84,7 @@ fn log_batches(exchange: &Exchange, first: u64, last: u64) -> Result<(), Reconci
         let until = last.min(from + MANIFESTS_AN_ENTRY - 1);
         let mut manifests = Vec::new();
         for number in from..=until {
-            let manifest = exchange.reader.manifest(BatchNumber(number))?;
+            let manifest = exchange.storage.reader.manifest(BatchNumber(number))?;
             manifests.push(manifest_leaf(&manifest.ok_or(ReconcileError::BatchUnreadable(number))?));
         }
         let mut access = Access::new("import", Outcome::Granted);
@@ -98,7 +100,7 @@ fn log_batches(exchange: &Exchange, first: u64, last: u64) -> Result<(), Reconci
 /// batches; one entry says how far they went.
 fn log_superseded(exchange: &Exchange) -> Result<u64, ReconcileError> {
     let logged = exchange.log.last_change_number().unwrap_or(0);
-    let changes = exchange.reader.changes_after(logged)?;
+    let changes = exchange.storage.reader.changes_after(logged)?;
     let covered = changes.iter().take_while(|(_, status)| status.by.is_none()).count();
     let Some((_, last)) = covered.checked_sub(1).and_then(|at| changes.get(at)) else { return Ok(0) };
     let mut access = Access::new("import", Outcome::Granted);
@@ -142,7 +144,7 @@ fn replay_status(exchange: &Exchange, stored: u64, logged: u64) -> Result<u64, R
         if number != next + 1 {
             return Err(lost("a change before it is missing"));
         }
-        next = exchange.issuer.change_status(change).map_err(|why| lost(&why.to_string()))?;
+        next = exchange.storage.issuer.change_status(change).map_err(|why| lost(&why.to_string()))?;
     }
     if next == logged {
         Ok(next - stored)

@@ -4,6 +4,7 @@
 //! that the configuration pins for its region (no public authority, no other region's), and bounds
 //! time and size. What an answer is worth is decided above, in `exchange`, by its receipt, seals and
 //! statements. A partner's request is passed on byte for byte with the partner's own signature.
+//! It speaks HTTP, as a client; no other room below `exchange` knows of it.
 
 mod partner;
 

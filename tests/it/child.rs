@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use licence_node::accesslog::BatchRange;
-use licence_node::exchange::import;
+use licence_node::exchange::commitment;
 use licence_node::node::{Node, NodeSettings};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use licence_node::store::BatchNumber;
@@ -365,9 +365,11 @@ pub fn check_store_and_log(node: &Node) {
     for range in ranges {
         assert_eq!(range.first, next, "the log commits to each batch once and in order");
         let manifests: Vec<_> = (range.first..=range.last)
-            .map(|number| import::manifest_leaf(&node.store.manifest(BatchNumber(number)).unwrap().unwrap()))
+            .map(|number| {
+                commitment::manifest_leaf(&node.store.manifest(BatchNumber(number)).unwrap().unwrap())
+            })
             .collect();
-        assert_eq!(import::range(range.first, &manifests), range);
+        assert_eq!(commitment::range(range.first, &manifests), range);
         next = range.last + 1;
     }
     assert_eq!(next, node.store.last_batch() + 1, "the log commits to every batch");

@@ -1,14 +1,13 @@
 //! A resumed import wants the input that the interrupted one had, and says so by name.
 
-use licence_node::exchange::import::{Format, Importer, Options, Progress};
-use licence_node::exchange::problem::Problem;
+use licence_node::exchange::import::{Format, ImportError, Importer, Options, Progress};
 use licence_node::node::Node;
 use licence_node::store::{Intake, LicenceReader};
 use licence_seal::licence::Record;
 
 use super::child::{self, Failing, Folder};
 
-fn import(node: &Node, resume: bool, files: &[(&str, &[u8])]) -> Result<Progress, Problem> {
+fn import(node: &Node, resume: bool, files: &[(&str, &[u8])]) -> Result<Progress, ImportError> {
     let options = Options { resume, refused: None };
     let mut importer = Importer::new(&node.exchange, &node.store, options, Box::new(|_| ()))?;
     for (name, content) in files {
@@ -20,8 +19,8 @@ fn import(node: &Node, resume: bool, files: &[(&str, &[u8])]) -> Result<Progress
 /// The rule by which it is refused, and the sentence.
 fn refused(node: &Node, files: &[(&str, &[u8])]) -> (String, String) {
     let why = import(node, true, files).unwrap_err();
-    assert_eq!((why.status, node.store.last_batch()), (409, 0));
-    (why.rule.to_string(), why.detail)
+    assert_eq!((why.is_refusal(), node.store.last_batch()), (true, 0));
+    (why.rule().to_owned(), why.to_string())
 }
 
 #[test]
@@ -44,9 +43,9 @@ fn a_resume_with_other_files_or_another_content_is_refused_by_name() {
     let mut importer =
         Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ())).unwrap();
     let failed = importer.file("a.jsonl", Format::JsonLines, Failing(&content[..3 << 19]));
-    assert!(failed.unwrap_err().detail.contains("a.jsonl"));
+    assert!(failed.unwrap_err().to_string().contains("a.jsonl"));
     drop(importer);
-    assert_eq!(import(&node, false, &[("a.jsonl", &content)]).unwrap_err().rule, "store.importUnderWay");
+    assert_eq!(import(&node, false, &[("a.jsonl", &content)]).unwrap_err().rule(), "store.importUnderWay");
 
     let (rule, said) = refused(&node, &[("b.jsonl", &content)]);
     assert!(rule == "import.otherFile" && said.contains("a.jsonl") && said.contains("b.jsonl"), "{said}");

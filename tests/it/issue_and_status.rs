@@ -32,7 +32,7 @@ fn an_issued_licence_is_sealed_found_shown_and_verified() {
     let record = like(&model, "NEW0001", 1);
     let id = identifier_of(&record);
 
-    let before = town.exchange().reader.last_batch();
+    let before = town.exchange().storage.reader.last_batch();
     let issued = authority.issue(&record);
     issued.ok();
     assert_eq!(
@@ -121,9 +121,9 @@ fn a_new_version_supersedes_the_old_one_and_a_search_shows_both() {
     let first = like(&model, "NEW0001", 1);
     authority.issue(&first).ok();
     let second = with(like(&model, "NEW0001", 2), "/supersedes", json!(identifier_of(&first)));
-    let changes = town.exchange().reader.last_change();
+    let changes = town.exchange().storage.reader.last_change();
     authority.issue(&second).ok();
-    assert_eq!(town.exchange().reader.last_change(), changes + 1);
+    assert_eq!(town.exchange().storage.reader.last_change(), changes + 1);
 
     let found = agency.search(&search_body(&model));
     found.ok();
@@ -164,7 +164,7 @@ fn states_follow_each_other_as_the_law_has_it() {
         reply.ok();
         assert_eq!(reply.json["state"], state);
         let details = reply.entry().details.unwrap();
-        assert_eq!(details.change_number, Some(town.exchange().reader.last_change()));
+        assert_eq!(details.change_number, Some(town.exchange().storage.reader.last_change()));
         assert_eq!(details.detail["state"], state);
         assert_eq!(matches(), state == "valid");
     }
@@ -189,7 +189,7 @@ fn states_follow_each_other_as_the_law_has_it() {
         .into_iter()
         .filter_map(|found| found.details.unwrap().change_number)
         .collect();
-    let last = town.exchange().reader.last_change();
+    let last = town.exchange().storage.reader.last_change();
     assert_eq!(numbers, (last - 4..=last).collect::<Vec<_>>());
 }
 

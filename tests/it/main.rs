@@ -24,6 +24,7 @@ mod licence_offline;
 mod master_key;
 mod master_key_changed;
 mod negative;
+mod new_operation;
 mod node_log;
 mod program;
 mod rekey;

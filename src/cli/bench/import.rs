@@ -19,9 +19,8 @@ use crate::cli::init::{self, InitArgs};
 use crate::cli::open_node;
 use crate::exchange::import::{Format, Importer, Options};
 use crate::node::NodeSettings;
-use crate::store::{StoreAdmin, StoreSettings, Watch, floor, peak_resident_bytes};
+use crate::store::{StoreAdmin, StoreSettings, floor, peak_resident_bytes};
 use licence_seal::crypto::{PrivateKey, Signer, Suite, SystemRandom};
-use licence_seal::time::{Clock, SystemClock};
 
 /// Signatures that are timed for their share.
 const SIGNATURES: u32 = 400;
@@ -141,11 +140,9 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
     init::run(&InitArgs::of(&node_dir), &mut std::io::sink())?;
     let node = open_node(NodeSettings::read(&node_dir.join("node.toml"))?)?;
     let (begun, cpu) = (Instant::now(), cpu_seconds());
-    let mut importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()))
-        .map_err(|why| why.detail)?;
-    importer.file("records.jsonl", Format::JsonLines, File::open(input)?).map_err(|why| why.detail)?;
-    let done = importer.finish().map_err(|why| why.detail)?;
-    let export = node.store.export(SystemClock.now(), &Watch::default())?;
+    let mut importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()))?;
+    importer.file("records.jsonl", Format::JsonLines, File::open(input)?)?;
+    let done = importer.finish()?;
     let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     if done.imported != args.records {
         return Err(format!("{} of {} licences were imported", done.imported, args.records).into());
@@ -171,7 +168,7 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
         batches: done.batches,
         mean_fill: done.imported as f64 / (done.batches as f64).max(1.0),
         store_bytes_per_record: of_each(stats.sled_bytes),
-        export_bytes_per_record: of_each(export.bytes),
+        export_bytes_per_record: of_each(done.export_bytes),
         input_bytes_per_record: of_each(std::fs::metadata(input)?.len()),
         peak_rss_bytes,
         cores: crate::parallel::threads(),

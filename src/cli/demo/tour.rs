@@ -11,7 +11,7 @@ use super::paper::annotated_copy;
 use crate::accesslog::{self, VerifyOptions};
 use crate::durable::RealDisk;
 use crate::exchange::import::{Format, Importer, Options};
-use crate::exchange::wire::SearchAnswer;
+use crate::exchange::ops::search::SearchAnswer;
 use crate::node::Error;
 use crate::peer::{PartnerClient, PeerAnswer};
 use licence_seal::licence::{Catalogue, Generator, HolderCodeType, Record};
@@ -179,9 +179,9 @@ fn import(city: &RunningCity, records: &[Record]) -> Result<String, Error> {
     }
     let node = &city.running.node;
     let importer = Importer::new(&node.exchange, &node.store, Options::default(), Box::new(|_| ()));
-    let mut importer = importer.map_err(|why| why.detail)?;
-    importer.file("sample", Format::JsonLines, lines.as_slice()).map_err(|why| why.detail)?;
-    let progress = importer.finish().map_err(|why| why.detail)?;
+    let mut importer = importer?;
+    importer.file("sample", Format::JsonLines, lines.as_slice())?;
+    let progress = importer.finish()?;
     if progress.refused > 0 {
         return Err(format!("{} lines were refused", progress.refused).into());
     }

@@ -20,7 +20,7 @@ use super::Unechoed;
 use super::operator::Operator;
 use crate::durable::{DurableError, RealDisk};
 use crate::exchange::backup::{Wanted, scratch};
-use crate::exchange::jobs::JobRequest;
+use crate::exchange::jobs::{JobRequest, Means};
 use crate::keys::MasterKeySource;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
 use crate::store::{OpenStore, Progress, StoreAdmin, StoreError, Watch, probe_sled};
@@ -222,7 +222,7 @@ fn job(command: &StoreCommand, backup_name: impl Fn(&Path) -> Option<String>) ->
         }
         StoreCommand::Export { .. } => JobRequest::Export {},
         StoreCommand::Backup { dir, keep, .. } => JobRequest::Backup {
-            to: dir.as_deref().and_then(backup_name),
+            to: dir.as_deref().and_then(backup_name).map(PathBuf::from),
             keep: keep.map(|keep| keep as usize),
         },
         StoreCommand::Rekey { salt: true, .. } => JobRequest::RekeySalt {},
@@ -242,13 +242,16 @@ fn alone(command: &StoreCommand, node: &Node, out: &mut dyn Write) -> Result<Exi
         }
         _ => None,
     };
-    let work = request.resolve(backups.map(PathBuf::as_path)).map_err(|why| why.detail)?;
-    let (log, master, kind) = (&node.exchange.log, &node.settings.files.master_key, work.kind());
-    let work = || {
-        shown(&Watch::default(), |watch| {
-            work.run(&*node.store, log, node.exchange.catalogue, master, SystemClock.now(), watch)
-        })
+    let work = request.resolve(backups.map(PathBuf::as_path))?;
+    let (log, kind) = (&node.exchange.log, work.kind());
+    let means = Means {
+        store: node.store.clone(),
+        log: Arc::clone(log),
+        catalogue: node.exchange.office.catalogue,
+        master: node.settings.files.master_key.clone(),
+        now: SystemClock.now(),
     };
+    let work = || shown(&Watch::default(), |watch| work.run(&means, watch));
     let report =
         if let StoreCommand::Rekey { .. } = command { rekey::logged(log, kind, work)? } else { work()? };
     match command {

@@ -3,11 +3,18 @@
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use super::Format;
+use super::error::ImportError;
 use super::refusals::Refusal;
-use crate::exchange::problem::Problem;
+use crate::exchange::rules;
 use crate::store::{Recorded, Recorder, Recording};
 use licence_seal::licence::{Catalogue, Record, RecordError};
+
+/// What stood in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    JsonLines,
+    Csv,
+}
 
 /// Longest line, in bytes: a record with its pictures.
 const MAX_LINE: usize = 4 << 20;
@@ -54,7 +61,7 @@ pub(super) fn chunks<'a>(
     name: &'a str,
     format: Format,
     content: impl Read + Send + 'a,
-) -> Result<Box<dyn Iterator<Item = Result<Chunk, Problem>> + Send + 'a>, Problem> {
+) -> Result<Box<dyn Iterator<Item = Result<Chunk, ImportError>> + Send + 'a>, ImportError> {
     Ok(match format {
         Format::JsonLines => Box::new(Lines {
             name,
@@ -64,7 +71,7 @@ pub(super) fn chunks<'a>(
         }),
         Format::Csv => {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
-            let header = reader.headers().map_err(|why| file_problem(name, &why))?.clone();
+            let header = reader.headers().map_err(|why| unreadable(name, &why))?.clone();
             Box::new(Rows {
                 name,
                 rows: reader.into_records(),
@@ -86,10 +93,10 @@ struct Lines<'a, R> {
 }
 
 impl<R: Read> Iterator for Lines<'_, R> {
-    type Item = Result<Chunk, Problem>;
+    type Item = Result<Chunk, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.chunk().map_err(|why| file_problem(self.name, &why)).transpose()
+        self.chunk().map_err(|why| unreadable(self.name, &why)).transpose()
     }
 }
 
@@ -137,7 +144,7 @@ struct Rows<'a, R> {
 }
 
 impl<R: Read> Iterator for Rows<'_, R> {
-    type Item = Result<Chunk, Problem>;
+    type Item = Result<Chunk, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -150,7 +157,7 @@ impl<R: Read> Iterator for Rows<'_, R> {
                 }
                 Some(Err(why)) if why.is_io_error() => {
                     self.failed = true;
-                    return Some(Err(file_problem(self.name, &why)));
+                    return Some(Err(unreadable(self.name, &why)));
                 }
                 Some(Err(why)) => rows.push((why.position().map_or(0, csv::Position::line), None)),
             }
@@ -178,7 +185,7 @@ pub(super) fn parse(
     let parsed = Parsed { last: chunk.last, ..Parsed::default() };
     let mut parser = Parser { name, base, skip, recording: recorder.begin(), parsed };
     match chunk.content {
-        Content::TooLong => parser.refuse(chunk.first, "line.tooLong", "a line is at most 4 MiB"),
+        Content::TooLong => parser.refuse(chunk.first, rules::LINE_TOO_LONG, "a line is at most 4 MiB"),
         Content::Lines(text) => {
             parser.parsed.check = (crc32c::crc32c(&text), text.len());
             for (number, line) in (chunk.first..).zip(lines(&text)) {
@@ -187,7 +194,7 @@ pub(super) fn parse(
                     continue;
                 }
                 if line.len() > MAX_LINE {
-                    parser.refuse(number, "line.tooLong", "a line is at most 4 MiB");
+                    parser.refuse(number, rules::LINE_TOO_LONG, "a line is at most 4 MiB");
                 } else {
                     parser.take(number, Record::parse_json(line, catalogue));
                 }
@@ -200,9 +207,13 @@ pub(super) fn parse(
                 parser.parsed.check = (crc32c::crc32c_append(check, bytes), length + bytes.len());
                 match row {
                     _ if number <= skip => {}
-                    None => parser.refuse(number, "line.csv", "not a row of CSV in UTF-8 (RFC 4180)"),
+                    None => parser.refuse(number, rules::LINE_CSV, "not a row of CSV in UTF-8 (RFC 4180)"),
                     Some(row) if row.len() != header.len() => {
-                        parser.refuse(number, "line.columns", "not as many cells as the header has names");
+                        parser.refuse(
+                            number,
+                            rules::LINE_COLUMNS,
+                            "not as many cells as the header has names",
+                        );
                     }
                     Some(row) => {
                         parser.take(number, Record::from_row(header.iter().zip(row.iter()), catalogue));
@@ -278,6 +289,6 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-fn file_problem(name: &str, why: &dyn std::fmt::Display) -> Problem {
-    Problem::malformed("import.file", format!("{name}: {why}"))
+fn unreadable(name: &str, why: &dyn std::fmt::Display) -> ImportError {
+    ImportError::File { name: name.to_owned(), why: why.to_string() }
 }

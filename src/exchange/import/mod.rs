@@ -5,6 +5,7 @@
 //! [`Intake`] does the work; here are the input, the refusals, the seals, and the log. It can be stopped
 //! or killed at any point and taken up again with the same input.
 
+mod error;
 mod lines;
 mod refusals;
 
@@ -14,28 +15,18 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::error::ImportError;
+pub use self::lines::Format;
 pub use self::refusals::Refusal;
 use self::refusals::Refusals;
-use super::problem::Problem;
-use super::{Exchange, changes, failed};
-use crate::accesslog::{Access, BatchRange, Outcome};
+use super::commitment::{MANIFESTS_AN_ENTRY, range};
+use super::office::Exchange;
+use crate::accesslog::{Access, Outcome};
 use crate::parallel;
-use crate::store::{Committed, Intake, Phase, Refused, SealWatcher, Sealed, Store, StoreError};
-use licence_seal::crypto::Digest;
-use licence_seal::merkle;
-use licence_seal::seal::Manifest;
+use crate::store::{Committed, Intake, Phase, Refused, SealWatcher, Sealed, Store, StoreAdmin, Watch};
 
-/// Manifests that one entry of the log commits to.
-pub const MANIFESTS_AN_ENTRY: u64 = 4096;
 /// Pause between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
-
-/// What stood in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    JsonLines,
-    Csv,
-}
 
 /// What an import is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -69,6 +60,9 @@ pub struct Progress {
     /// Licences that were here before with the same content (only with `resume`).
     pub already_here: u64,
     pub batches: u64,
+    /// Size of the export at its end.
+    #[serde(skip)]
+    pub export_bytes: u64,
 }
 
 /// How to import.
@@ -107,6 +101,7 @@ struct FileNote {
 /// One run.
 pub struct Importer<'a> {
     exchange: &'a Exchange,
+    store: &'a Store,
     intake: Intake<'a>,
     resume: bool,
     /// Files of this run so far.
@@ -125,15 +120,6 @@ struct Book<'a> {
     reported: Instant,
 }
 
-impl From<StoreError> for Problem {
-    fn from(why: StoreError) -> Self {
-        match why {
-            StoreError::ImportUnderWay => Self::conflict(why.rule(), why.to_string()),
-            why => failed("import", &why),
-        }
-    }
-}
-
 impl<'a> Importer<'a> {
     /// `report` hears of the progress now and then. `store` is the one that `exchange` reads.
     pub fn new(
@@ -141,11 +127,11 @@ impl<'a> Importer<'a> {
         store: &'a Store,
         options: Options<'_>,
         report: Box<dyn FnMut(&Progress) + 'a>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, ImportError> {
         let intake = Intake::begin(store, options.resume)?;
         let note: Note = match intake.note() {
             serde_json::Value::Null => Note::default(),
-            note => serde_json::from_value(note.clone()).map_err(|why| failed("import", &why))?,
+            note => serde_json::from_value(note.clone())?,
         };
         let refusals = Refusals::open(options.refused, note.refusals_bytes)?;
         let sealed = intake.sealed();
@@ -162,6 +148,7 @@ impl<'a> Importer<'a> {
         book.enter(Stage::Reading);
         Ok(Self {
             exchange,
+            store,
             intake,
             resume: options.resume,
             file: 0,
@@ -172,19 +159,17 @@ impl<'a> Importer<'a> {
     }
 
     /// Takes in one file; a fault of the file itself ends it, a fault of a line does not.
-    pub fn file(&mut self, name: &str, format: Format, content: impl Read + Send) -> Result<(), Problem> {
+    pub fn file(&mut self, name: &str, format: Format, content: impl Read + Send) -> Result<(), ImportError> {
         let place = self.file;
         self.file += 1;
         if self.intake.phase() != Phase::Reading && place >= self.book.note.files.len() {
-            let detail =
-                format!("the interrupted import had read all its files, and {name} was none of them");
-            return Err(Problem::conflict("import.otherFile", detail));
+            return Err(ImportError::AllRead(name.to_owned()));
         }
         let known = self.book.note.file(place, name)?;
         if known.done || self.intake.phase() != Phase::Reading {
             return Ok(());
         }
-        let (catalogue, recorder) = (self.exchange.catalogue, self.intake.recorder());
+        let (catalogue, recorder) = (self.exchange.office.catalogue, self.intake.recorder());
         let (mut check, mut last) = (0, 0);
         parallel::ordered(
             parallel::threads(),
@@ -196,7 +181,7 @@ impl<'a> Importer<'a> {
                 last = parsed.last;
                 // The same bytes are cut at the same lines.
                 if skipped && (last > known.last_line || last == known.last_line && check != known.check) {
-                    return Err(other_content(name, "is not what the interrupted import had read of it"));
+                    return Err(ImportError::OtherContent(name.to_owned()));
                 }
                 if last <= known.last_line {
                     return Ok(());
@@ -213,19 +198,18 @@ impl<'a> Importer<'a> {
             },
         )?;
         if last < known.last_line {
-            return Err(other_content(name, "is shorter than what the interrupted import had read of it"));
+            return Err(ImportError::Shorter(name.to_owned()));
         }
         self.book.note.read_to(place, last, check, true);
         Ok(())
     }
 
-    /// Seals what was read, stores it in one step, and commits it to the log.
-    pub fn finish(self) -> Result<Progress, Problem> {
-        let Self { exchange, mut intake, resume, mut book, .. } = self;
+    /// Seals what was read, stores it in one step, commits it to the log, and exports the store: an import
+    /// is done only when there is a whole copy of what it brought.
+    pub fn finish(self) -> Result<Progress, ImportError> {
+        let Self { exchange, store, mut intake, resume, mut book, .. } = self;
         if let Some(missing) = book.note.files.iter().find(|file| !file.done) {
-            let detail =
-                format!("the interrupted import had begun to read {}, which is missing here", missing.name);
-            return Err(Problem::conflict("import.otherFile", detail));
+            return Err(ImportError::Missing(missing.name.clone()));
         }
         if intake.phase() == Phase::Reading {
             intake.checkpoint(book.noted()?)?;
@@ -234,7 +218,7 @@ impl<'a> Importer<'a> {
             book.enter(Stage::Resolving);
             book.resolve(&mut intake)?;
             book.enter(Stage::Sealing);
-            intake.seal(resume, &|records| changes::seal(exchange, records), &mut book)?;
+            intake.seal(resume, &|records| Ok(exchange.seal(records)?), &mut book)?;
         }
         book.refusals.save()?;
         book.enter(Stage::Loading);
@@ -245,6 +229,11 @@ impl<'a> Importer<'a> {
         book.enter(Stage::Logging);
         log(exchange, &committed)?;
         book.progress.imported = committed.licences;
+        // The volumes were read back; with the state beside them they are a whole copy of the store.
+        if committed.licences > 0 {
+            let export = store.export(exchange.office.clock.now(), &Watch::default());
+            book.progress.export_bytes = export.map_err(ImportError::Export)?.bytes;
+        }
         book.enter(Stage::Done);
         Ok(book.progress)
     }
@@ -252,7 +241,7 @@ impl<'a> Importer<'a> {
 
 impl Note {
     /// What is known of the file at this place of the input, whose name is `name`.
-    fn file(&mut self, place: usize, name: &str) -> Result<FileNote, Problem> {
+    fn file(&mut self, place: usize, name: &str) -> Result<FileNote, ImportError> {
         if self.files.len() <= place {
             let base = self.files.last().map_or(0, |file| file.base + file.last_line + 1);
             self.files.push(FileNote { name: name.to_owned(), base, ..FileNote::default() });
@@ -261,8 +250,7 @@ impl Note {
         if known.name == name {
             return Ok(known);
         }
-        let detail = format!("the interrupted import read {} here, not {name}", known.name);
-        Err(Problem::conflict("import.otherFile", detail))
+        Err(ImportError::OtherFile { known: known.name, given: name.to_owned() })
     }
 
     fn read_to(&mut self, place: usize, last_line: u64, check: u32, done: bool) {
@@ -273,7 +261,7 @@ impl Note {
 }
 
 impl Book<'_> {
-    fn read(&mut self, parsed: &lines::Parsed) -> Result<(), Problem> {
+    fn read(&mut self, parsed: &lines::Parsed) -> Result<(), ImportError> {
         for refusal in &parsed.refusals {
             self.refusals.write(refusal)?;
         }
@@ -284,7 +272,7 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn resolve(&mut self, intake: &mut Intake<'_>) -> Result<(), Problem> {
+    fn resolve(&mut self, intake: &mut Intake<'_>) -> Result<(), ImportError> {
         // A resumed sealing resolves anew; its refusals were counted and listed then.
         let counted = intake.phase() == Phase::Sealing;
         let mut refused = Vec::new();
@@ -300,7 +288,7 @@ impl Book<'_> {
         Ok(intake.begin_sealing(self.noted()?)?)
     }
 
-    fn refuse(&mut self, ordinal: u64, why: Refused) -> Result<(), Problem> {
+    fn refuse(&mut self, ordinal: u64, why: Refused) -> Result<(), ImportError> {
         let file = self.note.files.iter().rev().find(|file| file.base < ordinal);
         let (name, base) = file.map_or(("", 0), |file| (file.name.as_str(), file.base));
         let refusal = Refusal::new(name, ordinal - base, why.field(), why.rule(), why.detail());
@@ -310,12 +298,12 @@ impl Book<'_> {
     }
 
     /// What a resumed import must know of this moment.
-    fn noted(&mut self) -> Result<serde_json::Value, Problem> {
+    fn noted(&mut self) -> Result<serde_json::Value, ImportError> {
         self.note.lines = self.progress.lines;
         self.note.refused = self.progress.refused;
         self.note.records = self.progress.records;
         self.note.refusals_bytes = self.refusals.save()?;
-        serde_json::to_value(&self.note).map_err(|why| failed("import", &why))
+        Ok(serde_json::to_value(&self.note)?)
     }
 
     fn enter(&mut self, stage: Stage) {
@@ -332,8 +320,8 @@ impl Book<'_> {
     }
 }
 
-impl SealWatcher<Problem> for Book<'_> {
-    fn sealed(&mut self, so_far: &Sealed, duplicates: &[u64]) -> Result<(), Problem> {
+impl SealWatcher<ImportError> for Book<'_> {
+    fn sealed(&mut self, so_far: &Sealed, duplicates: &[u64]) -> Result<(), ImportError> {
         for ordinal in duplicates {
             self.refuse(*ordinal, Refused::Duplicate)?;
         }
@@ -344,17 +332,13 @@ impl SealWatcher<Problem> for Book<'_> {
         Ok(())
     }
 
-    fn checkpoint(&mut self) -> Result<serde_json::Value, Problem> {
+    fn checkpoint(&mut self) -> Result<serde_json::Value, ImportError> {
         self.noted()
     }
 }
 
-fn other_content(name: &str, why: &str) -> Problem {
-    Problem::conflict("import.otherContent", format!("{name} {why}"))
-}
-
 /// Commits the manifests to the access log.
-fn log(exchange: &Exchange, committed: &Committed) -> Result<(), Problem> {
+fn log(exchange: &Exchange, committed: &Committed) -> Result<(), ImportError> {
     let mut first = committed.first_batch;
     let mut entries = committed.manifests.chunks(MANIFESTS_AN_ENTRY as usize).peekable();
     while let Some(manifests) = entries.next() {
@@ -364,18 +348,7 @@ fn log(exchange: &Exchange, committed: &Committed) -> Result<(), Problem> {
         if entries.peek().is_none() {
             access.details.change_number = Some(committed.last_change);
         }
-        exchange.log.append(access).map_err(|why| failed("log", &why))?;
+        exchange.log.append(access)?;
     }
     Ok(())
-}
-
-/// The RFC 6962 leaf hash (SHA-256) of a manifest.
-pub fn manifest_leaf(manifest: &Manifest) -> Digest {
-    merkle::leaf_hash(&|parts: &[&[u8]]| licence_seal::crypto::sha256(parts), manifest.to_string().as_bytes())
-}
-
-/// Consecutive batches from `first` on, and the RFC 6962 root (SHA-256) over their manifests.
-pub fn range(first: u64, manifests: &[Digest]) -> BatchRange {
-    let root = merkle::root(&|parts: &[&[u8]]| licence_seal::crypto::sha256(parts), manifests);
-    BatchRange { first, last: first + (manifests.len() as u64).max(1) - 1, root: hex::encode(root) }
 }

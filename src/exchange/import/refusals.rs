@@ -6,8 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::exchange::failed;
-use crate::exchange::problem::Problem;
+use super::error::ImportError;
 
 /// A line that did not go in.
 #[derive(Clone, Debug, Serialize)]
@@ -32,7 +31,7 @@ pub(super) struct Refusals(Option<BufWriter<File>>);
 
 impl Refusals {
     /// Opens the file, cut to `length`: what was written after the last checkpoint is written again.
-    pub(super) fn open(path: Option<&Path>, length: u64) -> Result<Self, Problem> {
+    pub(super) fn open(path: Option<&Path>, length: u64) -> Result<Self, ImportError> {
         let Some(path) = path else { return Ok(Self(None)) };
         let open = || {
             let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
@@ -40,26 +39,25 @@ impl Refusals {
             file.seek(SeekFrom::End(0))?;
             Ok::<_, std::io::Error>(file)
         };
-        let file = open()
-            .map_err(|why| Problem::malformed("import.refused", format!("{}: {why}", path.display())))?;
+        let file = open().map_err(|why| ImportError::RefusedFile { path: path.to_owned(), why })?;
         Ok(Self(Some(BufWriter::new(file))))
     }
 
-    pub(super) fn write(&mut self, refusal: &Refusal) -> Result<(), Problem> {
+    pub(super) fn write(&mut self, refusal: &Refusal) -> Result<(), ImportError> {
         let Some(file) = &mut self.0 else { return Ok(()) };
-        let mut text = serde_json::to_vec(refusal).map_err(|why| failed("refusals", &why))?;
+        let mut text = serde_json::to_vec(refusal)?;
         text.push(b'\n');
-        file.write_all(&text).map_err(|why| failed("refusals", &why))
+        file.write_all(&text).map_err(ImportError::Refusals)
     }
 
     /// Makes what was written last, and says how long the file is.
-    pub(super) fn save(&mut self) -> Result<u64, Problem> {
+    pub(super) fn save(&mut self) -> Result<u64, ImportError> {
         let Some(file) = &mut self.0 else { return Ok(0) };
         let mut save = || {
             file.flush()?;
             file.get_ref().sync_data()?;
             file.stream_position()
         };
-        save().map_err(|why| failed("refusals", &why))
+        save().map_err(ImportError::Refusals)
     }
 }

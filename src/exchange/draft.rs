@@ -1,11 +1,12 @@
 //! What of a request goes into the access log. It is filled in as the request is understood, so that
 //! a refused one is on record with all that was known when the rule refused.
 
-use super::admission::Caller;
-use super::problem::Problem;
-use super::{Incoming, outcome_of};
 use tokio::sync::OwnedMutexGuard;
 
+use super::admission::Caller;
+use super::message::Incoming;
+use super::problem::{Fault, Problem};
+use super::rules;
 use crate::accesslog::{Access, BatchRange, Details, Jti, Logged, Outcome};
 use licence_seal::crypto::sha256;
 use licence_seal::evidence::{CLOCK_SKEW_SECS, LogPlace, b64};
@@ -20,8 +21,9 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub fn new(request_id: &str, incoming: &Incoming, nonce: &[u8; 16], caller: &Caller) -> Self {
-        let mut access = Access::new(operation(&incoming.path), Outcome::Granted);
+    /// `word` is the log's for the operation.
+    pub fn new(word: &str, request_id: &str, incoming: &Incoming, nonce: &[u8; 16], caller: &Caller) -> Self {
+        let mut access = Access::new(word, Outcome::Granted);
         access.request_digest = sha256(&[nonce, incoming.body_bytes()]);
         access.details = Details {
             request_id: request_id.to_owned(),
@@ -75,13 +77,13 @@ impl Draft {
             *text = text.chars().take(200).collect();
         }
         let context = raw.check().map_err(|errors| {
-            let faults = errors.iter().map(|why| super::problem::Fault {
+            let faults = errors.iter().map(|why| Fault {
                 field: format!("context.{}", why.element()),
                 rule: why.rule().to_owned(),
                 detail: why.to_string(),
             });
             let faults: Vec<_> = faults.collect();
-            let rule = errors.first().map_or("context.missing", |why| why.rule());
+            let rule = errors.first().map_or(rules::CONTEXT_MISSING, |why| why.rule());
             Problem::missing(rule, "the context of the request is not complete").with_errors(faults)
         })?;
         let details = &mut self.access.details;
@@ -117,7 +119,7 @@ impl Draft {
     }
 
     /// Keeps the turn of a change until the draft is dropped, which is after it was logged.
-    pub fn hold(&mut self, turn: OwnedMutexGuard<()>) {
+    pub fn keep_turn(&mut self, turn: OwnedMutexGuard<()>) {
         self._turn = Some(turn);
     }
 
@@ -149,7 +151,7 @@ impl Draft {
     }
 
     pub fn refused(&mut self, problem: &Problem) {
-        self.access.outcome = outcome_of(problem);
+        self.access.outcome = if problem.is_failure() { Outcome::Failed } else { Outcome::Refused };
         self.access.details.rule = Some(problem.rule.to_string());
     }
 
@@ -163,24 +165,6 @@ impl Draft {
 
     pub fn access(&self) -> Access {
         self.access.clone()
-    }
-}
-
-/// The log's word for an operation: the last part of its path, or `unknown`.
-fn operation(path: &str) -> &str {
-    match path {
-        super::tokens::PATH => "token",
-        super::licences::SEARCH => "search",
-        super::licences::DATA => "data",
-        super::licences::VERIFY => "verify",
-        super::copies::PATH => "file",
-        super::files::PATH => "verifyFile",
-        super::changes::ISSUE => "issue",
-        super::changes::STATUS => "status",
-        super::admin::PATH => "admin",
-        super::receipts::PATH => "receipts",
-        path if path.starts_with(super::catalogue::PATH) => "catalogue",
-        _ => "unknown",
     }
 }
 

@@ -1,18 +1,17 @@
-//! `GET /v1/catalogue` and `GET /v1/catalogue/{code}/schema`.
+//! Catalogue: all types, one type, and the JSON Schema of its records.
 
 use serde_json::json;
 
-use super::problem::Problem;
-use super::{Answer, Exchange};
+use crate::exchange::message::Answer;
+use crate::exchange::problem::Problem;
+use crate::exchange::request::Request;
 use licence_seal::licence::{TypeSummary, json_schema};
 
-pub const PATH: &str = "/v1/catalogue";
-
-pub fn show(exchange: &Exchange, path: &str) -> Result<Answer, Problem> {
-    let catalogue = exchange.catalogue;
-    let rest = path.strip_prefix(PATH).unwrap_or_default();
-    let parts: Vec<&str> = rest.split('/').skip(1).collect();
-    match (rest, parts.as_slice()) {
+/// The rest of the path is nothing, `/{code}` or `/{code}/schema`.
+pub fn run(request: &Request<'_>) -> Result<Answer, Problem> {
+    let catalogue = request.exchange.office.catalogue;
+    let parts: Vec<&str> = request.rest.split('/').skip(1).collect();
+    match (request.rest, parts.as_slice()) {
         ("" | "/", _) => {
             let types: Vec<TypeSummary<'_>> = catalogue.iter().map(TypeSummary::from).collect();
             Answer::json(&json!({ "version": catalogue.version(), "types": types }))

@@ -1,0 +1,28 @@
+//! How a licence stands today, and the node's word for it.
+
+use super::office::Exchange;
+use super::problem::{Problem, failed};
+use crate::store::Found;
+use licence_seal::licence::Effective;
+use licence_seal::seal::statement::StatusStatement;
+
+/// What the licence is today.
+pub fn effective(exchange: &Exchange, found: &Found) -> Effective {
+    let record = &found.record;
+    found.status.state.effective(record.valid_from, record.valid_until, exchange.office.clock.now().day())
+}
+
+/// The status statement for a licence, as of now.
+pub fn statement(exchange: &Exchange, found: &Found) -> Result<String, Problem> {
+    let now = exchange.office.clock.now();
+    let statement = StatusStatement {
+        iss: exchange.office.region.clone(),
+        id: found.record.identifier.to_string(),
+        state: found.status.state,
+        as_of: now,
+        next_update: now.plus_secs(exchange.office.settings.statement_secs),
+    };
+    statement
+        .sign(exchange.keys.signer.as_ref(), &exchange.keys.certificate)
+        .map_err(|why| failed("statement", &why))
+}
