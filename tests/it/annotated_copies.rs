@@ -94,6 +94,14 @@ fn town() -> (Arc<Town>, Actor, Actor) {
     (town, operator, agency)
 }
 
+/// Whether a text has the value by itself, not as some digits of a time.
+fn holds(text: &str, value: &str) -> bool {
+    text.match_indices(value).any(|(at, _)| {
+        let (before, after) = (text[..at].chars().next_back(), text[at + value.len()..].chars().next());
+        ![before, after].iter().flatten().any(char::is_ascii_alphanumeric)
+    })
+}
+
 #[test]
 fn a_copy_holds_the_allowed_fields_and_nothing_of_any_other() {
     let (town, operator, agency) = town();
@@ -123,7 +131,7 @@ fn a_copy_holds_the_allowed_fields_and_nothing_of_any_other() {
         let common = value.chars().count() < 4 || allowed.contains(&value);
         let elsewhere = [record.identifier.to_string(), record.issued.to_string()].concat();
         if !common && !elsewhere.contains(&value) {
-            assert!(!all.contains(&value) && !page.contains(&value), "{name}");
+            assert!(!holds(&all, &value) && !holds(&page, &value), "{name}");
         }
         if let Some(field) = kind(record).field(name) {
             assert!(!all.contains(&format!("\"{}\"", field.short)), "{name}");
