@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Threads for such work: as many as the machine has cores.
 pub fn threads() -> usize {
@@ -58,7 +59,7 @@ where
             let (from, to, work) = (&from_source, to_take.clone(), &work);
             scope.spawn(move || {
                 loop {
-                    let next = from.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let next = from.lock().recv();
                     let Ok((number, input)) = next else { return };
                     let done = catch_unwind(AssertUnwindSafe(|| input.and_then(work)));
                     let done = done.unwrap_or_else(|panic| {

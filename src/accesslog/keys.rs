@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use base64::prelude::*;
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::LogError;
@@ -81,7 +82,7 @@ impl Keys {
         replace_file(&*self.disk, &self.file(&name, "destroyed"), b"")?;
         self.disk.remove(&path).map_err(DurableError::io("remove", &path))?;
         self.disk.sync_dir(&self.dir).map_err(DurableError::io("sync", &self.dir))?;
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        self.open.lock().remove(&name);
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Keys {
     }
 
     fn load(&self, name: &str) -> Result<Option<Opened>, LogError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(key) = open.get(name) {
             return Ok(Some(key.clone()));
         }

@@ -1,7 +1,9 @@
 //! What depends on the order of entries, decided on the writer thread.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::entry::{Details, Entry, Frame, Outcome};
 use super::error::LogError;
@@ -221,7 +223,7 @@ impl Ledger for LogLedger {
     type Refusal = LogError;
 
     fn stage(&mut self, access: Access) -> Result<Staged<Logged>, LogError> {
-        let mut guard = lock(&self.state);
+        let mut guard = self.state.lock();
         let state = &mut *guard;
         let now = self.clock.now();
         check(state, &access, now)?;
@@ -255,7 +257,7 @@ impl Ledger for LogLedger {
     }
 
     fn committed(&mut self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let staged = std::mem::take(&mut state.staged);
         state.unpublished.extend(staged);
         state.committed = state.frontier.clone();
@@ -265,7 +267,7 @@ impl Ledger for LogLedger {
     }
 
     fn rolled_back(&mut self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if let Some((frontier, known)) = state.before_group.take() {
             state.frontier = frontier;
             state.known = known;
@@ -327,10 +329,6 @@ impl LogLedger {
             })
             .collect()
     }
-}
-
-pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check(state: &State, access: &Access, now: Timestamp) -> Result<(), LogError> {

@@ -2,16 +2,18 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use super::entry::{Details, Entry, Outcome};
 use super::error::LogError;
 use super::heads::{HeadCheck, read_heads};
 use super::keys::Keys;
 use super::leaf::{JOURNAL_KIND, leaf_hash, tree_hash};
-use super::ledger::{Access, LogLedger, Logged, State, lock};
+use super::ledger::{Access, LogLedger, Logged, State};
 use super::note::{Checkpoint, VerifierKey};
 use super::publish::{Inclusion, Publisher, write_tiles};
 use super::search::{Filter, Found, search};
@@ -198,7 +200,7 @@ impl AccessLog {
 
     /// Counts a request of an unknown source; written as one entry per source, reason and minute.
     pub fn count_unknown(&self, source: &str, reason: &str) {
-        relock(&self.shared.unknown).count(source, reason, self.shared.clock.now());
+        self.shared.unknown.lock().count(source, reason, self.shared.clock.now());
     }
 
     /// Brings tiles and checkpoint up to everything appended so far, and writes the counts of unknown
@@ -219,7 +221,7 @@ impl AccessLog {
 
     /// The files `head` and `checkpoint`, which belong together, brought up to date.
     pub(super) fn published_heads(&self) -> Result<Vec<(String, Vec<u8>)>, LogError> {
-        let mut publisher = relock(&self.shared.publisher);
+        let mut publisher = self.shared.publisher.lock();
         publisher.publish(&self.shared.state)?;
         let mut heads = Vec::new();
         for name in ["head", "checkpoint"] {
@@ -234,7 +236,7 @@ impl AccessLog {
     /// The journal up to now, and the tree of its entries.
     pub(super) fn frozen_journal(&self) -> Result<(Frozen, Checkpoint), LogError> {
         let frozen = self.shared.committer.run(|journal, ledger| {
-            let tree = lock(&ledger.state).committed().clone();
+            let tree = ledger.state.lock().committed().clone();
             Ok::<_, DurableError>((journal.freeze(0)?, tree))
         });
         let (frozen, tree) = frozen.ok_or(LogError::Closed)??;
@@ -244,16 +246,16 @@ impl AccessLog {
 
     /// Number of durable entries.
     pub fn size(&self) -> u64 {
-        lock(&self.shared.state).committed().size()
+        self.shared.state.lock().committed().size()
     }
 
     /// The last signed head, a signed note (C2SP tlog-checkpoint).
     pub fn checkpoint(&self) -> String {
-        relock(&self.shared.publisher).note().to_owned()
+        self.shared.publisher.lock().note().to_owned()
     }
 
     pub fn verifier_key(&self) -> VerifierKey {
-        relock(&self.shared.publisher).vkey()
+        self.shared.publisher.lock().vkey()
     }
 
     pub fn origin(&self) -> &str {
@@ -268,12 +270,12 @@ impl AccessLog {
 
     /// The proof that entry `index` is under the last checkpoint.
     pub fn inclusion(&self, index: u64) -> Result<Inclusion, LogError> {
-        relock(&self.shared.publisher).inclusion(index)
+        self.shared.publisher.lock().inclusion(index)
     }
 
     /// The proof that the tree of `size1` is a prefix of that of `size2`, both up to the last checkpoint.
     pub fn consistency(&self, size1: u64, size2: u64) -> Result<Vec<Hash>, LogError> {
-        relock(&self.shared.publisher).consistency(size1, size2)
+        self.shared.publisher.lock().consistency(size1, size2)
     }
 
     /// Durable entries that match, oldest first. Reads files: not for async tasks.
@@ -284,27 +286,27 @@ impl AccessLog {
 
     /// The last receipt counter of a partner, 0 before the first.
     pub fn counter(&self, partner: &str) -> u64 {
-        lock(&self.shared.state).counter(partner)
+        self.shared.state.lock().counter(partner)
     }
 
     /// Requests of a partner that named a matter and were granted on `day`.
     pub fn granted_on(&self, partner: &str, day: Day) -> u64 {
-        lock(&self.shared.state).granted_on(partner, day)
+        self.shared.state.lock().granted_on(partner, day)
     }
 
     /// Whether a partner used this `jti` and it has not expired. Only [`AccessLog::append`] decides.
     pub fn seen(&self, partner: &str, jti: &str) -> bool {
-        lock(&self.shared.state).seen(partner, jti)
+        self.shared.state.lock().seen(partner, jti)
     }
 
     /// The highest `changeNumber` on the log.
     pub fn last_change_number(&self) -> Option<u64> {
-        lock(&self.shared.state).known.change_number
+        self.shared.state.lock().known.change_number
     }
 
     /// The highest batch number on the log.
     pub fn last_batch_number(&self) -> Option<u64> {
-        lock(&self.shared.state).known.batch_number
+        self.shared.state.lock().known.batch_number
     }
 
     /// Destroys the key of a past month (`2026-11`): what its entries tell is gone, the tree stays. What the
@@ -318,7 +320,7 @@ impl AccessLog {
             return Err(LogError::MissingKey(month.to_owned()));
         }
         let (counters, known) = {
-            let state = lock(&self.shared.state);
+            let state = self.shared.state.lock();
             (state.counters(), state.known)
         };
         let counters: Vec<_> = counters.into_iter().collect();
@@ -343,9 +345,9 @@ impl AccessLog {
 
     /// Writes and publishes everything and ends the threads. Later appends get [`LogError::Closed`].
     pub fn close(&self) -> Result<(), LogError> {
-        let Some(thread) = relock(&self.thread).take() else { return Ok(()) };
+        let Some(thread) = self.thread.lock().take() else { return Ok(()) };
         let written = self.shared.write_unknown(true);
-        *relock(&self.shared.stop) = true;
+        *self.shared.stop.lock() = true;
         self.shared.wake.notify_all();
         let _ = thread.join();
         self.shared.committer.close();
@@ -366,14 +368,14 @@ impl Shared {
     fn run(&self, every: Duration) {
         let mut failing = false;
         loop {
-            let stopped = relock(&self.stop);
+            let mut stopped = self.stop.lock();
+            if !*stopped {
+                self.wake.wait_for(&mut stopped, every);
+            }
             if *stopped {
                 return;
             }
-            let waited = self.wake.wait_timeout(stopped, every);
-            if *waited.unwrap_or_else(PoisonError::into_inner).0 {
-                return;
-            }
+            drop(stopped);
             match self.write_unknown(false).and_then(|()| self.publish()) {
                 Ok(()) => failing = false,
                 Err(why) if !failing => {
@@ -386,24 +388,20 @@ impl Shared {
     }
 
     fn publish(&self) -> Result<(), LogError> {
-        relock(&self.publisher).publish(&self.state)
+        self.publisher.lock().publish(&self.state)
     }
 
     fn write_unknown(&self, all: bool) -> Result<(), LogError> {
-        let mut entries = relock(&self.unknown).take(self.clock.now(), all);
+        let mut entries = self.unknown.lock().take(self.clock.now(), all);
         while let Some(access) = entries.pop() {
             if let Err(why) = self.committer.submit(access.clone()) {
                 entries.push(access);
-                relock(&self.unknown).give_back(entries);
+                self.unknown.lock().give_back(entries);
                 return Err(why.into());
             }
         }
         Ok(())
     }
-}
-
-fn relock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::prelude::*;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::error::LogError;
 use super::leaf::tree_hash;
-use super::ledger::{State, lock};
+use super::ledger::State;
 use super::note::{Checkpoint, VerifierKey, sign_note, verify_note};
 use super::tiles::{Edge, TileFile, TileNodes, partials_dir};
 use crate::durable::{Disk, DurableError, replace_file};
@@ -79,8 +80,8 @@ impl Publisher {
 
     /// Brings tiles and checkpoint up to all that is durable. After an error nothing has advanced,
     /// and the next call tries again.
-    pub(super) fn publish(&mut self, state: &std::sync::Mutex<State>) -> Result<(), LogError> {
-        let (entries, frontier) = lock(state).unpublished();
+    pub(super) fn publish(&mut self, state: &Mutex<State>) -> Result<(), LogError> {
+        let (entries, frontier) = state.lock().unpublished();
         let count = entries.len();
         let checkpoint = Checkpoint {
             origin: self.origin.clone(),
@@ -109,7 +110,7 @@ impl Publisher {
         replace_file(&*self.disk, &self.dir.join("checkpoint"), note.as_bytes())?;
         self.edge = edge;
         self.note = note;
-        lock(state).published(count);
+        state.lock().published(count);
         for dir in replaced {
             // Only to save space: a partial tile is not wrong beside its full one.
             let _ = self.disk.remove_dir_all(&dir);

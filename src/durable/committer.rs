@@ -6,11 +6,12 @@
 //! hears anything, not even a refusal, before that.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{DurableError, Journal};
@@ -155,7 +156,7 @@ impl<L: Ledger> Committer<L> {
 
     /// Writes what was handed in and ends the thread; later requests get [`CommitError::Closed`].
     pub fn close(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             let _ = self.sender.send(Message::Stop);
             let _ = thread.join();

@@ -6,9 +6,10 @@
 //! is running, so its reports are the same.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -202,7 +203,7 @@ impl Job {
     fn state(&self) -> JobState {
         // Asked before the outcome is looked at: whoever ends leaves one first.
         let over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-        let ended = relock(&self.ended).clone();
+        let ended = self.ended.lock().clone();
         let ended = match ended {
             None if over => Some(Err((rules::JOB_PANICKED, "the job ended in a panic".to_owned()))),
             ended => ended,
@@ -235,11 +236,11 @@ impl Jobs {
     /// [`JobError::Stopping`], [`JobError::Busy`], [`JobError::Thread`]
     pub fn start(&self, id: &str, work: Work, means: Means) -> Result<(), JobError> {
         // Held to the end, so that nothing starts once the node stops.
-        let stopped = relock(&self.stopped);
+        let stopped = self.stopped.lock();
         if *stopped {
             return Err(JobError::Stopping);
         }
-        let mut last = relock(&self.last);
+        let mut last = self.last.lock();
         if last.as_ref().is_some_and(|job| job.state().state == "running") {
             return Err(JobError::Busy);
         }
@@ -251,7 +252,7 @@ impl Jobs {
                 let outcome = work.run(&means, &watch);
                 let outcome = outcome.map_err(|why| (why.rule(), why.to_string()));
                 let logged = means.log.append(end(&id, kind, outcome.as_ref().map_err(|(rule, _)| *rule)));
-                *relock(&ended) = Some(match logged {
+                *ended.lock() = Some(match logged {
                     Ok(_) => outcome,
                     Err(why) => Err((why.rule(), why.to_string())),
                 });
@@ -273,14 +274,14 @@ impl Jobs {
     }
 
     fn with<T>(&self, id: &str, act: impl FnOnce(&Job) -> T) -> Result<T, JobError> {
-        let last = relock(&self.last);
+        let last = self.last.lock();
         last.as_ref().filter(|job| job.id == id).map(act).ok_or(JobError::Unknown)
     }
 
     /// Ends the job that is running, if any, and starts no other.
     pub fn stop(&self) {
-        *relock(&self.stopped) = true;
-        let thread = relock(&self.last).as_mut().and_then(|job| {
+        *self.stopped.lock() = true;
+        let thread = self.last.lock().as_mut().and_then(|job| {
             job.watch.cancel();
             job.thread.take()
         });
@@ -325,10 +326,6 @@ fn about(op: &str, id: &str, kind: &str) -> Access {
     access.details.request_id = id.to_owned();
     access.details.detail.insert("job".to_owned(), kind.into());
     access
-}
-
-fn relock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The state of the exchange: what its operations work with, and nothing of what they do.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::jobs::Jobs;
@@ -116,13 +117,13 @@ impl Exchange {
 
     /// What everything is held against now.
     pub fn trust_snapshot(&self) -> Arc<Trusts> {
-        Arc::clone(&self.trusts.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.trusts.read())
     }
 
     /// Takes newer authorities, lists and directories.
     pub fn replace_trust(&self, newer: Trusts) -> Result<(), Older> {
         self.trust_snapshot().check_successor(&newer)?;
-        *self.trusts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        *self.trusts.write() = Arc::new(newer);
         Ok(())
     }
 
@@ -132,12 +133,12 @@ impl Exchange {
     }
 
     pub fn registrations(&self) -> Arc<Registrations> {
-        Arc::clone(&self.registrations.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.registrations.read())
     }
 
     pub fn reload_registrations(&self) -> Result<(), Problem> {
         let fresh = Arc::new(Registrations::load(self.storage.registry.as_ref())?);
-        *self.registrations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        *self.registrations.write() = fresh;
         Ok(())
     }
 

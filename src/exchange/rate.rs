@@ -1,7 +1,8 @@
 //! Counts in memory, for limits that need not survive a restart.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// How often something happened in the window that is now running.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ const SWEEP_FLOOR: usize = 10_000;
 impl Windows {
     /// Counts one more of `name` in `window`; how many there were before it.
     pub fn count(&self, name: &str, window: i64) -> u32 {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         if counts.by_name.len() >= counts.sweep_at {
             counts.by_name.retain(|_, (at, _)| *at == window);
             counts.sweep_at = SWEEP_FLOOR.max(counts.by_name.len() * 2);
@@ -37,7 +38,7 @@ impl Windows {
 
     /// Whether `limit` is reached in `window`, without counting.
     pub fn reached(&self, name: &str, window: i64, limit: u32) -> bool {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.0.lock();
         counts.by_name.get(name).is_some_and(|(at, count)| *at == window && *count >= limit)
     }
 }

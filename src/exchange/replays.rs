@@ -5,7 +5,8 @@
 //! both get through.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use licence_seal::time::Timestamp;
 
@@ -26,7 +27,7 @@ const SWEEP_FLOOR: usize = 10_000;
 impl Replays {
     /// True the first time `name` is claimed before `until`.
     pub fn claim(&self, name: &str, until: i64, now: Timestamp) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.0.lock();
         if seen.until.len() >= seen.sweep_at {
             seen.until.retain(|_, until| *until >= now.secs());
             // Twice what is left, so that sweeping costs each claim a constant share.
