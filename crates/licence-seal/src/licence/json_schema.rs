@@ -7,7 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Field, FieldKind, LicenceType};
-use super::holder::{HolderCodeType, MAX_NAME};
+use super::code_type::HolderCodeType;
+use super::holder::MAX_NAME;
 use super::record::{MAX_HOLDERS, MAX_ITEMS};
 use super::status::State;
 

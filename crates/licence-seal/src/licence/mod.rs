@@ -21,6 +21,7 @@
 
 pub mod catalogue;
 pub mod citizen;
+mod code_type;
 pub mod context;
 mod embedded;
 pub mod face;
@@ -29,7 +30,7 @@ pub mod holder;
 pub mod identifier;
 pub mod json_schema;
 mod lint;
-mod pools;
+mod masks;
 pub mod record;
 pub mod status;
 mod strict_json;
@@ -41,11 +42,13 @@ pub use catalogue::{
     Catalogue, CatalogueError, CodeSource, Field, FieldKind, HolderKind, LicenceType, Share, Validity,
 };
 pub use citizen::{CitizenError, CitizenNumber};
+pub use code_type::{HolderCodeType, PersonKind};
 pub use context::{Basis, BasisKind, ContextError, RequestContext};
 pub use generate::{Generator, Issuer, Region, issuers};
-pub use holder::{Holder, HolderCodeType, HolderError, PersonKind};
+pub use holder::{Holder, HolderError};
 pub use identifier::{Identifier, IdentifierError, TypeCode};
 pub use lint::{CatalogueFinding, check_catalogue};
+pub use masks::mask_identity_number;
 pub use record::{FieldValue, HolderRef, Record, RecordError, RecordRef, Rule, ValueRef};
 pub use status::{Effective, State, UnknownState};
 pub use summary::TypeSummary;

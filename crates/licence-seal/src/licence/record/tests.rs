@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::generate::{Generator, Region};
+use super::read::HOLDER_NAMES;
 use super::*;
+use crate::licence::{Catalogue, Generator, Region};
 
 fn catalogue() -> &'static Catalogue {
     Catalogue::embedded().unwrap()

@@ -33,6 +33,7 @@ pub mod plain_ring;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod verify;
 
 pub use make::{SealKind, SealSpec, assemble, create, to_sign, with_time_stamp};
@@ -40,7 +41,8 @@ pub use moment::{TimeProof, message_check};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
 pub use picture::{Drawn, draw, given};
 pub use signed::{check_certificate, path_check};
-pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_seal, check_stamp};
+pub use trust::Trust;
+pub use verify::{Protected, SealVerdict, StampVerdict, check_seal, check_stamp};
 
 use crate::crypto::CryptoError;
 use crate::drawing::DrawingError;
