@@ -92,7 +92,8 @@ impl Work {
         watch: &Watch,
     ) -> Result<Value, StoreError> {
         let watch = watch.clone();
-        let master: FetchMasterKey<'_> = &|| master.read().map_err(StoreError::MasterKeySource);
+        let master: FetchMasterKey<'_> =
+            &|| master.read().map_err(|why| StoreError::MasterKeySource(why.into()));
         match self {
             Self::Check { every, findings, licences_per_second } => {
                 let max_findings = findings.unwrap_or(CheckOptions::default().max_findings);

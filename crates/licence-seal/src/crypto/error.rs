@@ -25,26 +25,7 @@ pub enum CryptoError {
     Pem(&'static str),
     #[error("not a compact JWS of type {0}: {1}")]
     Jws(&'static str, &'static str),
-    #[error("the key file: {0}")]
-    KeyFile(String),
-    #[error("the key's encryption is not accepted: {0}")]
-    KeyEncryption(&'static str),
-    #[error("the key is encrypted, and no passphrase was given")]
-    PassphraseNeeded,
-    #[error("the passphrase does not open the key")]
-    PassphraseWrong,
+    /// What a signer outside this crate reports, in its own words.
     #[error("{0}")]
-    SecretSource(String),
-    #[error("not a pkcs11: URI of one key (RFC 7512): {0}")]
-    TokenUri(&'static str),
-    #[error("the PKCS#11 library {0}")]
-    TokenModule(String),
-    #[error("token: {0}")]
-    TokenNotFound(&'static str),
-    #[error("key in the token: {0}")]
-    TokenKey(&'static str),
-    #[error("PIN of the token: {0}")]
-    TokenPin(&'static str),
-    #[error("the token: {0}")]
-    TokenDevice(String),
+    Device(String),
 }
