@@ -9,8 +9,7 @@ use super::wire::{ChangeAnswer, IssueRequest, StatusRequest};
 use super::{Answer, Exchange, Incoming, failed, import, licences, parse, reconcile};
 use crate::store::{StatusChange, StoreError};
 use licence_seal::licence::{Identifier, Record, RecordError, RecordRef, Rule, State};
-use licence_seal::seal::batch::SealImpression;
-use licence_seal::seal::{BatchSeal, SealedBatch, SealingKey};
+use licence_seal::seal::{BatchSeal, SealImpression, SealedBatch, SealingKey};
 
 pub const ISSUE: &str = "/v1/licences/issue";
 pub const STATUS: &str = "/v1/licences/status";

@@ -13,8 +13,8 @@ use super::wire::FileVerdict;
 use super::{Answer, Exchange, Incoming, LICENCE_JSON, copies};
 use licence_seal::crypto::sha256;
 use licence_seal::ofd::{FileKind, Limits};
+use licence_seal::seal::Ask;
 use licence_seal::seal::report::page;
-use licence_seal::seal::verify::Ask;
 
 pub const PATH: &str = "/v1/files/verify";
 /// The report as a page.

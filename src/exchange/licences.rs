@@ -13,11 +13,10 @@ use super::{Answer, Exchange, Incoming, LICENCE_JSON, failed, parse, regions};
 use crate::rules::{Ask, Grant, Operation, Refusal, decide};
 use crate::store::Found;
 use licence_seal::licence::{
-    Effective, FieldValue, HolderCodeType, Identifier, LicenceType, RequestContext, TypeCode, clean_text,
-    holder,
+    Effective, FieldValue, HolderCodeType, Identifier, LicenceType, RequestContext, TypeCode, check_code,
+    clean_text,
 };
-use licence_seal::seal::SealedLicence;
-use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::{SealedLicence, StatusStatement};
 
 pub const SEARCH: &str = "/v1/licences/search";
 pub const DATA: &str = "/v1/licences/data";
@@ -405,8 +404,7 @@ fn holder_type(query: &HolderQuery) -> Result<HolderCodeType, Problem> {
             "not a holder code type of GB/T 36903 annex A, such as 111 or 001",
         )
     })?;
-    holder::check_code(&query.code, code_type)
-        .map_err(|why| Problem::malformed(why.rule(), why.to_string()))?;
+    check_code(&query.code, code_type).map_err(|why| Problem::malformed(why.rule(), why.to_string()))?;
     Ok(code_type)
 }
 

@@ -70,8 +70,7 @@ use licence_seal::crypto::{Random, Signer, sha256};
 use licence_seal::evidence::{Directory, Receipt, b64};
 use licence_seal::licence::Catalogue;
 use licence_seal::pki::{Anchors, Crl};
-use licence_seal::seal::SealingKey;
-use licence_seal::seal::trust::Trust;
+use licence_seal::seal::{SealingKey, Trust};
 use licence_seal::time::Clock;
 
 /// JSON answers.

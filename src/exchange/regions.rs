@@ -21,10 +21,8 @@ use licence_seal::crypto::sha256;
 use licence_seal::evidence::{Receipt, b64};
 use licence_seal::licence::{Identifier, State};
 use licence_seal::ofd::{Limits, verify_ofd};
-use licence_seal::seal::check::Outcome;
 use licence_seal::seal::report::Report;
-use licence_seal::seal::statement::StatusStatement;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{Ask, Outcome, StatusStatement, verify_licence};
 use licence_seal::time::{Day, Timestamp};
 
 /// Regions asked for: known ones, each once; by default this city alone.

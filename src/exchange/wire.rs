@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 
 use super::jobs::JobRequest;
 use crate::rules::{Grant, Registration};
-use licence_seal::licence::FieldValue;
-use licence_seal::licence::context::RawContext;
+use licence_seal::licence::{FieldValue, RawContext};
 use licence_seal::seal::report::Report;
 
 /// Whom a licence belongs to.

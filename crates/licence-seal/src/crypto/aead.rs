@@ -78,7 +78,7 @@ impl Secret {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use super::*;
     use crate::crypto::SeededRandom;

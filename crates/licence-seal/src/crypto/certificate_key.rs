@@ -215,7 +215,7 @@ impl fmt::Debug for CertificateKey {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use proptest::prelude::*;
 

@@ -184,7 +184,7 @@ impl JwtVerifier for Es256 {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom};

@@ -94,7 +94,7 @@ fn check_times(iat: i64, exp: i64, now: Timestamp, max_life: i64) -> Result<(), 
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom, Signer, Suite, sha256};

@@ -367,5 +367,5 @@ fn base36(seed: u64) -> String {
     text
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests;

@@ -126,7 +126,7 @@ fn titled(mut schema: Value, title: &str) -> Value {
     schema
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::super::generate::{Generator, Region};

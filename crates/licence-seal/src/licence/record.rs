@@ -80,5 +80,5 @@ impl Record {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests;

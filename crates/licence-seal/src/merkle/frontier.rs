@@ -65,7 +65,7 @@ impl Frontier {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use super::super::testing::{leaves, naive_root, sha256};
     use super::*;

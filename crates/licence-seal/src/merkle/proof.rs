@@ -202,7 +202,7 @@ impl<H: Hasher + ?Sized> Nodes for Slice<'_, H> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use std::path::{Path, PathBuf};
 

@@ -29,7 +29,7 @@ use super::write::pack;
 use super::{Document, Limits, Package, WriteError, package};
 use crate::crypto::Signer;
 use crate::pki::Certificate;
-use crate::seal::check::Outcome;
+use crate::seal::Outcome;
 use crate::seal::ses::{self, Seal, Trust, Version, check_seal};
 use crate::time::Timestamp;
 
@@ -203,5 +203,5 @@ fn value(
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests;

@@ -329,7 +329,7 @@ fn dotted(oid: &str) -> Result<Vec<u8>, PkiError> {
     asn1::oid(oid).ok_or(PkiError::CertificateFormat("an object identifier is none"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests {
     use std::process::Command;
 

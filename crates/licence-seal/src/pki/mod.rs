@@ -27,6 +27,7 @@
 //! | `issue` | a small certification authority for tests, the demo and `init` |
 
 mod anchors;
+#[doc(hidden)]
 pub mod asn1;
 mod certificate;
 pub mod cms;
@@ -34,6 +35,7 @@ mod constraints;
 mod crl;
 mod error;
 mod extensions;
+#[cfg(feature = "make")]
 pub mod issue;
 mod names;
 mod path;
@@ -43,7 +45,7 @@ mod revocation;
 mod rules;
 mod scope;
 mod terms;
-#[cfg(test)]
+#[cfg(all(test, feature = "make", feature = "samples"))]
 mod tests;
 pub mod timestamp;
 mod verified;

@@ -5,12 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 
-use super::batch::{SealImpression, Voice};
 use super::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
 use super::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
 use super::statement::StatusStatement;
 use super::trust::Trust;
-use super::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use super::{SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence, SealingKey, Voice};
 use crate::crypto::{PrivateKey, Random, Secret, SeededRandom, Signer, Suite, pem_encode, sha256};
 use crate::licence::{Catalogue, CitizenNumber, Identifier, Record, State, TypeCode, Uscc};
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};

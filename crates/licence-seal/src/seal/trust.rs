@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::batch::Voice;
+use super::Voice;
 use super::issuers::{BindingError, IssuerList};
 use super::{SealError, ses};
 use crate::crypto::Digest;
