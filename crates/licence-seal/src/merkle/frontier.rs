@@ -65,7 +65,7 @@ impl Frontier {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::super::testing::{leaves, naive_root, sha256};
     use super::*;

@@ -202,7 +202,7 @@ impl<H: Hasher + ?Sized> Nodes for Slice<'_, H> {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
 

@@ -44,7 +44,8 @@ impl Name {
         Self { common_name: common_name.to_owned(), organization: None }
     }
 
-    pub fn with_organization(self, organization: &str) -> Self {
+    #[cfg(test)]
+    fn with_organization(self, organization: &str) -> Self {
         Self { organization: Some(organization.to_owned()), ..self }
     }
 

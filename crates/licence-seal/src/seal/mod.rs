@@ -55,7 +55,7 @@ pub use manifest::{BatchId, MAX_BATCH, Manifest};
 pub use payload::Payload;
 pub use sealed_licence::{MAX_LEN as MAX_SEALED_LICENCE, Proof, SealedLicence};
 pub use statement::{StatusStatement, UnverifiedStatement};
-pub use trust::{PageSealer, Trust};
+pub use trust::{PageSealer, Trust, folder_files};
 pub(crate) use verify::voiced;
 pub use verify::{Ask, verify_licence, verify_seal, verify_stamp};
 pub use voice::Voice;

@@ -240,7 +240,7 @@ impl City {
             record["certificateHolderCode"] = json!([citizen(n), citizen(n + 500)]);
             record["certificateHolderTypeCode"] = json!(["111", "111"]);
         }
-        Record::from_value(&record, catalogue()).unwrap_or_else(|why| panic!("{why:?}"))
+        Record::parse_json(record.to_string().as_bytes(), catalogue()).unwrap_or_else(|why| panic!("{why:?}"))
     }
 
     pub fn sealing_key(&self, voice: Voice) -> SealingKey {

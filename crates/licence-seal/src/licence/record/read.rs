@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::Record;
 use super::fault::{MAX_HOLDERS, RecordError, Rule};
 use super::field::{FieldValue, check_field};
@@ -57,11 +55,6 @@ impl Record {
             problems.add(&shown(&path), Rule::Duplicate);
         }
         problems.read(&value, catalogue)
-    }
-
-    /// Parses a JSON value whose members are known to be distinct.
-    pub fn from_value(value: &Value, catalogue: &Catalogue) -> Result<Self, Vec<RecordError>> {
-        Problems::default().read(&value.into(), catalogue)
     }
 
     /// Parses a row of a table: columns by wire name, face fields as `fields.NAME`; several
