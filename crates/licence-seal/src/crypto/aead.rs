@@ -78,7 +78,8 @@ impl Secret {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::SeededRandom;

@@ -215,7 +215,8 @@ impl fmt::Debug for CertificateKey {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

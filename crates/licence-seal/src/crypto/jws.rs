@@ -184,7 +184,8 @@ impl JwtVerifier for Es256 {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom};

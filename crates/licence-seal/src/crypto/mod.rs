@@ -33,7 +33,8 @@ mod random;
 #[cfg(feature = "make")]
 mod secret;
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use certificate_key::{CertificateKey, SignatureAlgorithm};

@@ -111,7 +111,8 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::SeededRandom;

@@ -94,7 +94,8 @@ fn check_times(iat: i64, exp: i64, now: Timestamp, max_life: i64) -> Result<(), 
     Ok(())
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom, Signer, Suite, sha256};

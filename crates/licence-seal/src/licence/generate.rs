@@ -367,5 +367,6 @@ fn base36(seed: u64) -> String {
     text
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;

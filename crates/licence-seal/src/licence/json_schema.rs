@@ -126,7 +126,8 @@ fn titled(mut schema: Value, title: &str) -> Value {
     schema
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::super::generate::{Generator, Region};

@@ -80,5 +80,6 @@ impl Record {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;

@@ -308,5 +308,6 @@ fn code_picture(text: &str) -> Result<Vec<u8>, WriteError> {
     Ok(file)
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;

@@ -40,7 +40,8 @@ mod page;
 mod shown;
 #[cfg(feature = "make")]
 mod sign;
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod testing;
 #[cfg(feature = "make")]
 mod text;

@@ -330,7 +330,8 @@ fn dotted(oid: &str) -> Result<Vec<u8>, PkiError> {
     asn1::oid(oid).ok_or(PkiError::CertificateFormat("an object identifier is none"))
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use std::process::Command;
 

@@ -45,7 +45,8 @@ mod revocation;
 mod rules;
 mod scope;
 mod terms;
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;
 pub mod timestamp;
 mod verified;

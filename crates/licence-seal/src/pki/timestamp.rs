@@ -210,5 +210,6 @@ impl<T> At<T> for Result<T, Fault> {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;

@@ -56,7 +56,8 @@ pub fn decode(disclosure: &str) -> Result<Disclosure, &'static str> {
     Ok(Disclosure { name, value })
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::Secret;

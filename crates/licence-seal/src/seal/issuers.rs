@@ -144,7 +144,8 @@ impl IssuerList {
     }
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::crypto::{PrivateKey, SeededRandom, Suite};

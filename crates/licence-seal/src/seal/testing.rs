@@ -1,6 +1,5 @@
 //! A small city for tests: an authority with its seal, an attestation seal, a node, a directory key.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
@@ -189,14 +188,6 @@ impl City {
         ]
     }
 
-    pub fn write_trust(&self, dir: &Path, list: &IssuerList) {
-        for (name, bytes) in self.trust_files(list) {
-            let path = dir.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, bytes).unwrap();
-        }
-    }
-
     pub fn trust(&self) -> Trust {
         trust_of(&[(self, self.list())])
     }
@@ -297,9 +288,5 @@ impl Batch<'_> {
 }
 
 pub(super) fn trust_of(cities: &[(&City, IssuerList)]) -> Trust {
-    let dir = tempfile::tempdir().unwrap();
-    for (city, list) in cities {
-        city.write_trust(dir.path(), list);
-    }
-    Trust::read(dir.path()).unwrap()
+    Trust::from_files(cities.iter().flat_map(|(city, list)| city.trust_files(list))).unwrap()
 }

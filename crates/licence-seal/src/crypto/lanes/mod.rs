@@ -259,7 +259,8 @@ fn block(message: &[u8], at: usize, before: u64) -> [u8; BLOCK] {
     block
 }
 
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use ring::hmac;

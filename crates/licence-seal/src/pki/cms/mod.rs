@@ -16,7 +16,8 @@
 #[cfg(feature = "make")]
 mod make;
 mod parse;
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 pub(super) mod tests;
 
 #[cfg(feature = "make")]

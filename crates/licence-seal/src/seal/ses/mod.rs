@@ -38,7 +38,8 @@ mod picture;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod plain_ring;
-#[cfg(all(test, feature = "make", feature = "samples"))]
+#[cfg(all(feature = "make", feature = "samples"))]
+#[cfg(test)]
 mod tests;
 
 pub use form::{assemble, to_sign};
