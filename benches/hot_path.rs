@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use licence_seal::crypto::{PrivateKey, Secret, SeededRandom, Signer, Suite};
 use licence_seal::licence::{Catalogue, Generator, Record, Region};
-use licence_seal::seal::batch::{SealImpression, Voice};
-use licence_seal::seal::{MAX_BATCH, Payload, SaltKey, SaltKeyId, SealedBatch, SealingKey, disclosure};
+use licence_seal::seal::{
+    MAX_BATCH, Payload, SaltKey, SaltKeyId, SealImpression, SealedBatch, SealingKey, Voice, disclosure,
+};
 use licence_seal::time::Timestamp;
 
 const RECORDS: u64 = 8_000;

@@ -33,9 +33,7 @@ use licence_seal::crypto::{Ed25519Signer, Random, Secret, Signer, Suite, pem_dec
 use licence_seal::evidence::Directory;
 use licence_seal::licence::Catalogue;
 use licence_seal::pki::{Anchors, Certificate, Crl};
-use licence_seal::seal::SealingKey;
-use licence_seal::seal::batch::{SealImpression, Voice};
-use licence_seal::seal::trust::Trust;
+use licence_seal::seal::{SealImpression, SealingKey, Trust, Voice};
 use licence_seal::time::Clock;
 
 /// Any failure, told to the operator.

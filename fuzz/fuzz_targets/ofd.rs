@@ -2,10 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_seal::ofd::write::pack;
-use licence_seal::ofd::{Limits, verify_ofd};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::ofd::{pack, verify_ofd, Limits};
+use licence_seal::seal::{Ask, Trust};
 use licence_seal::time::Timestamp;
 
 /// A document with a stamp, as short as it can be; every part is there to be exchanged.

@@ -2,8 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_seal, verify_stamp};
+use licence_seal::seal::{verify_seal, verify_stamp, Ask, Trust};
 use licence_seal::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {

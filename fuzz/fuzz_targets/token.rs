@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use licence_seal::evidence::{Receipt, RequestSignature};
-use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::StatusStatement;
 
 fuzz_target!(|data: &str| {
     let _ = RequestSignature::peek(data);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use licence_seal::licence::holder::mask_identity_number;
+use licence_seal::licence::mask_identity_number;
 use licence_seal::licence::{Catalogue, CitizenNumber, Identifier, TypeCode, Uscc};
 
 /// Check a licence identifier or another code, or make an identifier.

@@ -97,7 +97,7 @@ pub fn config(command: &ConfigCommand, out: &mut dyn Write) -> Result<ExitCode, 
             let settings = NodeSettings::read(&file.config)?;
             settings.master_key()?;
             settings.log_verifier()?;
-            licence_seal::seal::trust::Trust::read(&settings.files.trust)?;
+            licence_seal::seal::Trust::read(&settings.files.trust)?;
             writeln!(out, "{}: ok, region {}", file.config.display(), settings.region)?;
         }
         ConfigCommand::Explain { file, json } => {

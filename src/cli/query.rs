@@ -14,7 +14,7 @@ use crate::node::Error;
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
 use licence_seal::crypto::SystemRandom;
 use licence_seal::evidence::Receipt;
-use licence_seal::seal::trust::Trust;
+use licence_seal::seal::Trust;
 use licence_seal::time::{SystemClock, Timestamp};
 
 const VERIFY_FILE: &str = "/v1/files/verify";

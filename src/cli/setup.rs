@@ -19,8 +19,8 @@ use licence_seal::evidence::{Directory, DirectoryEntry};
 use licence_seal::licence::{Catalogue, Issuer as SampleIssuer, Region, issuers};
 use licence_seal::pki::issue::{Authority, Name, Profile, Request, Revocation, Validity};
 use licence_seal::pki::{Certificate, RevocationReason};
-use licence_seal::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
 use licence_seal::seal::ses::{CertList, SealKind, SealSpec, create, draw};
+use licence_seal::seal::{Issuer, IssuerList, NodeBinding, SealBinding};
 use licence_seal::time::Timestamp;
 
 /// Life of everything that is made here, in days.

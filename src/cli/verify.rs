@@ -18,11 +18,8 @@ use serde_json::{Value, json};
 
 use licence_seal::licence::Catalogue;
 use licence_seal::ofd::{FileKind, Limits};
-use licence_seal::seal::check::Indication;
 use licence_seal::seal::report::{Report, page, summary_page};
-use licence_seal::seal::sealed_licence::MAX_LEN;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::seal::{Ask, Indication, MAX_SEALED_LICENCE, Trust};
 use licence_seal::time::{Clock, Day, Timestamp};
 
 const PASSED: u8 = 0;
@@ -336,7 +333,7 @@ fn look_at(path: &Path, name: &str, trust: &Trust, ask: &Ask<'_>) -> Result<Repo
 
 /// Reads a file of at most 20 MiB; whatever its size is said to be, not a byte more is taken in.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let limit = u64::try_from(MAX_LEN).unwrap_or(u64::MAX);
+    let limit = u64::try_from(MAX_SEALED_LICENCE).unwrap_or(u64::MAX);
     let file = std::fs::File::open(path).map_err(|why| why.to_string())?;
     if file.metadata().map_err(|why| why.to_string())?.is_dir() {
         return Err("a folder, not a file".to_owned());
@@ -344,8 +341,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|why| why.to_string())?;
-    if bytes.len() > MAX_LEN {
-        return Err(format!("larger than {} MiB", MAX_LEN >> 20));
+    if bytes.len() > MAX_SEALED_LICENCE {
+        return Err(format!("larger than {} MiB", MAX_SEALED_LICENCE >> 20));
     }
     Ok(bytes)
 }
@@ -503,7 +500,7 @@ mod tests {
     fn a_file_over_the_limit_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("big.licence.json");
-        std::fs::File::create(&path).unwrap().set_len(MAX_LEN as u64 + 1).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(MAX_SEALED_LICENCE as u64 + 1).unwrap();
         let (code, text, _) = ask(&trusting(&[&path]));
         assert_eq!(code, 3);
         assert!(text.contains("larger than 20 MiB"), "{text}");

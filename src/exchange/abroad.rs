@@ -16,9 +16,8 @@ use crate::peer::{PeerAnswer, PeerError};
 use licence_seal::crypto::sha256;
 use licence_seal::evidence::{Receipt, b64};
 use licence_seal::licence::{Identifier, State};
-use licence_seal::seal::check::Outcome;
 use licence_seal::seal::report::Report;
-use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::{Outcome, StatusStatement};
 
 /// An answer that grants what was asked; a refusal is passed on as one.
 pub async fn granted(

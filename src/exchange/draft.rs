@@ -10,7 +10,7 @@ use super::rules;
 use crate::accesslog::{Access, BatchRange, Details, Jti, Logged, Outcome};
 use licence_seal::crypto::sha256;
 use licence_seal::evidence::{CLOCK_SKEW_SECS, LogPlace, b64};
-use licence_seal::licence::context::{BasisKind, RawContext, RequestContext};
+use licence_seal::licence::{BasisKind, RawContext, RequestContext};
 use licence_seal::time::Timestamp;
 
 /// An entry in the making.

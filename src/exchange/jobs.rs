@@ -143,7 +143,8 @@ impl Work {
     pub fn run(self, means: &Means, watch: &Watch) -> Result<Value, StoreError> {
         let Means { store, log, catalogue, master, now } = means;
         let (now, watch) = (*now, watch.clone());
-        let master: FetchMasterKey<'_> = &|| master.read().map_err(StoreError::MasterKeySource);
+        let master: FetchMasterKey<'_> =
+            &|| master.read().map_err(|why| StoreError::MasterKeySource(why.into()));
         match self.0 {
             JobRequest::Check { every, findings, licences_per_second } => {
                 let max_findings = findings.unwrap_or(CheckOptions::default().max_findings);

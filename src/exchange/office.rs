@@ -21,8 +21,7 @@ use crate::peer::Peers;
 use crate::store::{LicenceIssuer, LicenceReader, MemoryWatch, Registry, StoreAdmin, StoreError};
 use licence_seal::crypto::{Random, Signer, sha256};
 use licence_seal::licence::{Catalogue, RecordRef};
-use licence_seal::seal::BatchSeal;
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::{BatchSeal, SealImpression};
 use licence_seal::time::Clock;
 
 /// Reads of the store at once; others wait. Each has a thread, which mostly waits for the disk.

@@ -10,11 +10,10 @@ use super::rules;
 use licence_seal::crypto::{Random, Signer};
 use licence_seal::licence::{Catalogue, LicenceType, RecordRef};
 use licence_seal::ofd::{Annotation, Limits, Mark, Place, Signing, WriteError, annotated_copy, sign};
-use licence_seal::seal::batch::SealImpression;
-use licence_seal::seal::issuers::BindingError;
 use licence_seal::seal::ses::{Seal, SesError};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::{BatchSeal, SaltKey, SealError, SealedLicence, SealingKey};
+use licence_seal::seal::{
+    BatchSeal, BindingError, SaltKey, SealError, SealImpression, SealedLicence, SealingKey, Trust,
+};
 use licence_seal::time::Timestamp;
 
 /// Seals and keys of the authorities whose keys are here.

@@ -4,7 +4,7 @@ use super::office::Exchange;
 use super::problem::{Problem, failed};
 use crate::store::Found;
 use licence_seal::licence::Effective;
-use licence_seal::seal::statement::StatusStatement;
+use licence_seal::seal::StatusStatement;
 
 /// What the licence is today.
 pub fn effective(exchange: &Exchange, found: &Found) -> Effective {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 use super::rules;
-use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, LicenceType, TypeCode, holder};
+use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, LicenceType, TypeCode, check_code};
 
 /// Whom a licence belongs to.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,8 +27,7 @@ impl HolderQuery {
                 "not a holder code type of GB/T 36903 annex A, such as 111 or 001",
             )
         })?;
-        holder::check_code(&self.code, code_type)
-            .map_err(|why| Problem::malformed(why.rule(), why.to_string()))?;
+        check_code(&self.code, code_type).map_err(|why| Problem::malformed(why.rule(), why.to_string()))?;
         Ok(code_type)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use licence_seal::evidence::Directory;
 use licence_seal::pki::{Anchors, Crl};
-use licence_seal::seal::trust::Trust;
+use licence_seal::seal::Trust;
 
 /// Read anew while the node serves, and taken as one, so that a request never sees half of a change.
 #[derive(Debug, Default)]

@@ -15,8 +15,8 @@ use pkcs8::pkcs5::scrypt::Params;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::{Passphrase, SecretSource};
-use licence_seal::crypto::{CryptoError, PrivateKey, Random, pem_decode, pem_encode};
+use super::{KeyError, Passphrase, SecretSource};
+use licence_seal::crypto::{PrivateKey, Random, pem_decode, pem_encode};
 
 /// Largest key file, in bytes.
 const MAX_FILE: usize = 64 * 1024;
@@ -32,30 +32,27 @@ const PLAIN: &str = "PRIVATE KEY";
 
 /// Reads a key file. What is not encrypted comes back as it is; an encrypted key comes back as a
 /// plain PEM block of PKCS#8. `passphrase` is fetched only if the file is encrypted.
-pub fn read_key_pem(
-    path: &Path,
-    passphrase: Option<&SecretSource>,
-) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    let told = |why: std::io::Error| CryptoError::KeyFile(why.to_string());
+pub fn read_key_pem(path: &Path, passphrase: Option<&SecretSource>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let told = |why: std::io::Error| KeyError::KeyFile(why.to_string());
     let file = std::fs::File::open(path).map_err(told)?;
     let mut pem = Zeroizing::new(Vec::with_capacity(4096));
     let limit = u64::try_from(MAX_FILE + 1).unwrap_or_default();
     file.take(limit).read_to_end(&mut pem).map_err(told)?;
     if pem.len() > MAX_FILE {
-        return Err(CryptoError::KeyFile("over 64 KiB".to_owned()));
+        return Err(KeyError::KeyFile("over 64 KiB".to_owned()));
     }
     if !is_encrypted(&pem) {
         return Ok(pem);
     }
-    let source = passphrase.ok_or(CryptoError::PassphraseNeeded)?;
+    let source = passphrase.ok_or(KeyError::PassphraseNeeded)?;
     let der = decrypt(&pem_decode(ENCRYPTED, &pem)?, source.passphrase()?.expose())?;
     let plain = Zeroizing::new(pem_encode(PLAIN, der.as_bytes())?);
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
 }
 
 /// Reads the private key of a key file; `passphrase` is fetched only if it is encrypted.
-pub fn read_key(path: &Path, passphrase: Option<&SecretSource>) -> Result<PrivateKey, CryptoError> {
-    PrivateKey::from_pem(&read_key_pem(path, passphrase)?)
+pub fn read_key(path: &Path, passphrase: Option<&SecretSource>) -> Result<PrivateKey, KeyError> {
+    Ok(PrivateKey::from_pem(&read_key_pem(path, passphrase)?)?)
 }
 
 /// A key (PKCS#8 DER) as an encrypted PEM block: scrypt with N = 16384, r = 8, p = 1, and AES-256-CBC,
@@ -64,8 +61,8 @@ pub fn encrypt_key_pem(
     pkcs8: &[u8],
     passphrase: &Passphrase,
     random: &dyn Random,
-) -> Result<Zeroizing<String>, CryptoError> {
-    let refuse = || CryptoError::KeyEncryption("it cannot be encrypted");
+) -> Result<Zeroizing<String>, KeyError> {
+    let refuse = || KeyError::KeyEncryption("it cannot be encrypted");
     let cost = Params::new(14, 8, 1).map_err(|_| refuse())?;
     let salt: [u8; 16] = random.bytes()?;
     let parameters =
@@ -75,7 +72,7 @@ pub fn encrypt_key_pem(
         encryption_algorithm: EncryptionScheme::Pbes2(parameters),
         encrypted_data: OctetStringRef::new(&encrypted).map_err(|_| refuse())?,
     };
-    pem_encode(ENCRYPTED, &key.to_der().map_err(|_| refuse())?).map(Zeroizing::new)
+    Ok(pem_encode(ENCRYPTED, &key.to_der().map_err(|_| refuse())?).map(Zeroizing::new)?)
 }
 
 fn is_encrypted(pem: &[u8]) -> bool {
@@ -83,43 +80,40 @@ fn is_encrypted(pem: &[u8]) -> bool {
     pem.windows(label.len()).any(|window| window == label)
 }
 
-fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<SecretDocument, CryptoError> {
-    let key = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| {
-        CryptoError::KeyEncryption("not EncryptedPrivateKeyInfo (RFC 5958) of a known scheme")
-    })?;
+fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<SecretDocument, KeyError> {
+    let key = EncryptedPrivateKeyInfoRef::try_from(der)
+        .map_err(|_| KeyError::KeyEncryption("not EncryptedPrivateKeyInfo (RFC 5958) of a known scheme"))?;
     match &key.encryption_algorithm {
         EncryptionScheme::Pbes2(parameters) => check_work(parameters)?,
         _ => {
-            return Err(CryptoError::KeyEncryption(
-                "not PBES2; openssl pkcs8 -topk8 -v2 aes-256-cbc writes it",
-            ));
+            return Err(KeyError::KeyEncryption("not PBES2; openssl pkcs8 -topk8 -v2 aes-256-cbc writes it"));
         }
     }
     // Padding or structure that comes out wrong: CBC has no other way of telling a wrong passphrase.
-    key.decrypt(passphrase).map_err(|_| CryptoError::PassphraseWrong)
+    key.decrypt(passphrase).map_err(|_| KeyError::PassphraseWrong)
 }
 
-fn check_work(parameters: &Parameters) -> Result<(), CryptoError> {
+fn check_work(parameters: &Parameters) -> Result<(), KeyError> {
     match &parameters.kdf {
         Kdf::Pbkdf2(kdf) => {
             if kdf.iteration_count > MAX_ITERATIONS {
-                return Err(CryptoError::KeyEncryption("over 10,000,000 iterations of PBKDF2"));
+                return Err(KeyError::KeyEncryption("over 10,000,000 iterations of PBKDF2"));
             }
             if kdf.prf == Pbkdf2Prf::HmacWithSha1 {
-                return Err(CryptoError::KeyEncryption("PBKDF2 over HMAC-SHA-1"));
+                return Err(KeyError::KeyEncryption("PBKDF2 over HMAC-SHA-1"));
             }
         }
         Kdf::Scrypt(kdf) => {
             let memory = kdf.cost_parameter.saturating_mul(128 * u64::from(kdf.block_size));
             // RFC 7914 6; pkcs5 takes the logarithm of whatever stands there.
             if kdf.cost_parameter < 2 || !kdf.cost_parameter.is_power_of_two() {
-                return Err(CryptoError::KeyEncryption("a cost of scrypt that is no power of two"));
+                return Err(KeyError::KeyEncryption("a cost of scrypt that is no power of two"));
             }
             if memory > MAX_SCRYPT_MEMORY || kdf.parallelization > MAX_SCRYPT_PARALLEL {
-                return Err(CryptoError::KeyEncryption("over 256 MiB or 16 passes of scrypt"));
+                return Err(KeyError::KeyEncryption("over 256 MiB or 16 passes of scrypt"));
             }
         }
-        _ => return Err(CryptoError::KeyEncryption("neither PBKDF2 nor scrypt")),
+        _ => return Err(KeyError::KeyEncryption("neither PBKDF2 nor scrypt")),
     }
     Ok(())
 }
@@ -183,8 +177,8 @@ mod tests {
                 assert_eq!(key.public_key(), &public);
                 public.verify(b"m", &key.sign(b"m").unwrap()).unwrap();
                 let fails = |passphrase| read_key(&path, passphrase).unwrap_err();
-                assert_eq!(fails(None), CryptoError::PassphraseNeeded);
-                assert_eq!(fails(Some(&folder.passphrase("口令 124\n"))), CryptoError::PassphraseWrong);
+                assert_eq!(fails(None), KeyError::PassphraseNeeded);
+                assert_eq!(fails(Some(&folder.passphrase("口令 124\n"))), KeyError::PassphraseWrong);
             }
         }
     }
@@ -205,20 +199,20 @@ mod tests {
     fn work_without_bound_and_old_schemes_are_refused_before_any_work() {
         for parameters in [pbkdf2(MAX_ITERATIONS + 1), scrypt(22, 8, 1), scrypt(4, 8, 17)] {
             let told = decrypt(&wrapped(&parameters, &[0; 32]), b"x").unwrap_err();
-            assert!(matches!(told, CryptoError::KeyEncryption(_)), "{told}");
+            assert!(matches!(told, KeyError::KeyEncryption(_)), "{told}");
         }
         let mut sha1 = pbkdf2(1);
         if let Kdf::Pbkdf2(kdf) = &mut sha1.kdf {
             kdf.prf = Pbkdf2Prf::HmacWithSha1;
         }
-        assert!(matches!(decrypt(&wrapped(&sha1, &[0; 32]), b"x"), Err(CryptoError::KeyEncryption(_))));
+        assert!(matches!(decrypt(&wrapped(&sha1, &[0; 32]), b"x"), Err(KeyError::KeyEncryption(_))));
         for cost in [0, 1, 3, 12] {
             let mut odd = scrypt(4, 8, 1);
             if let Kdf::Scrypt(kdf) = &mut odd.kdf {
                 kdf.cost_parameter = cost;
             }
             let told = decrypt(&wrapped(&odd, &[0; 32]), b"x").unwrap_err();
-            assert!(matches!(told, CryptoError::KeyEncryption(_)), "{told}");
+            assert!(matches!(told, KeyError::KeyEncryption(_)), "{told}");
         }
     }
 

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::secret_source::as_text;
-use super::{SecretSource, TokenSigner, TokenUri, read_key};
-use licence_seal::crypto::{CryptoError, Signer};
+use super::{KeyError, SecretSource, TokenSigner, TokenUri, read_key};
+use licence_seal::crypto::Signer;
 
 /// A path, or a `pkcs11:` URI.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +34,7 @@ impl KeySource {
 pub fn open_signer(
     source: &KeySource,
     passphrase: Option<&SecretSource>,
-) -> Result<Arc<dyn Signer>, CryptoError> {
+) -> Result<Arc<dyn Signer>, KeyError> {
     Ok(match source {
         KeySource::File(path) => Arc::new(read_key(path, passphrase)?),
         KeySource::Token(uri) => Arc::new(TokenSigner::open(uri)?),
@@ -42,9 +42,9 @@ pub fn open_signer(
 }
 
 impl FromStr for KeySource {
-    type Err = CryptoError;
+    type Err = KeyError;
 
-    fn from_str(text: &str) -> Result<Self, CryptoError> {
+    fn from_str(text: &str) -> Result<Self, KeyError> {
         if text.starts_with("pkcs11:") { text.parse().map(Self::Token) } else { Ok(Self::File(text.into())) }
     }
 }

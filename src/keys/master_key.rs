@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::SecretSource;
 use super::secret_source::as_text;
-use licence_seal::crypto::{CryptoError, Secret};
+use super::{KeyError, SecretSource};
+use licence_seal::crypto::Secret;
 
 /// A path, or `env:NAME`, or `command:PROGRAM ARGUMENT…` ([`SecretSource`]), of 64 hexadecimal digits.
 ///
@@ -29,20 +29,20 @@ impl MasterKeySource {
     /// Fetches the key.
     ///
     /// # Errors
-    /// [`CryptoError::SecretSource`], which names the source and shows nothing of what it gave.
-    pub fn read(&self) -> Result<Secret, CryptoError> {
+    /// [`KeyError::SecretSource`], which names the source and shows nothing of what it gave.
+    pub fn read(&self) -> Result<Secret, KeyError> {
         self.0.key()
     }
 }
 
 impl FromStr for MasterKeySource {
-    type Err = CryptoError;
+    type Err = KeyError;
 
-    fn from_str(text: &str) -> Result<Self, CryptoError> {
+    fn from_str(text: &str) -> Result<Self, KeyError> {
         let key = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         if text.split(|c: char| c == ':' || c.is_whitespace()).any(key) {
             let why = "the source of the master key is PATH, env:NAME or command:PROGRAM ARGUMENT…, never the key itself";
-            return Err(CryptoError::SecretSource(why.to_owned()));
+            return Err(KeyError::SecretSource(why.to_owned()));
         }
         let named = ["file:", "env:", "command:"].iter().any(|kind| text.starts_with(kind));
         if named { text.parse().map(Self) } else { Ok(Self::file(text)) }

@@ -5,6 +5,7 @@
 //! variable, a command) and never stands in a setting, an error or a log. The verifier
 //! (`crates/licence-seal`) has no such room: whoever only verifies holds no key.
 
+mod error;
 mod key_file;
 mod key_source;
 mod master_key;
@@ -12,6 +13,7 @@ mod pkcs11;
 mod secret_source;
 mod token_uri;
 
+pub use error::KeyError;
 pub use key_file::{encrypt_key_pem, read_key, read_key_pem};
 pub use key_source::{KeySource, open_signer};
 pub use master_key::MasterKeySource;

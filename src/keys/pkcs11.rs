@@ -34,7 +34,7 @@ use der::Decode;
 use der::asn1::{ObjectIdentifier, OctetStringRef};
 use zeroize::Zeroizing;
 
-use super::TokenUri;
+use super::{KeyError, TokenUri};
 use licence_seal::crypto::{CryptoError, Digest, PublicKey, Signature, Signer, Suite};
 
 /// Most sessions that one key holds open.
@@ -62,14 +62,14 @@ struct Open {
 
 impl TokenSigner {
     /// Finds the key, logs in, and proves that it signs for the public key beside it.
-    pub fn open(uri: &TokenUri) -> Result<Self, CryptoError> {
+    pub fn open(uri: &TokenUri) -> Result<Self, KeyError> {
         let module = module(uri)?;
         let session = module.open_ro_session(slot(&module, uri)?).map_err(device)?;
         log_in(&module, &session, uri)?;
         let key = private_key(&session, uri)?;
         let public = public_key(&session, key, uri)?;
         if public.suite() == Suite::Sm2Sm3 && uri.sm2_mechanism.is_none() {
-            return Err(CryptoError::TokenUri("the key is an SM2 key: sm2-mechanism is missing"));
+            return Err(KeyError::TokenUri("the key is an SM2 key: sm2-mechanism is missing"));
         }
         let signer = Self {
             uri: uri.clone(),
@@ -83,7 +83,7 @@ impl TokenSigner {
         *signer.place() = Some(Open { session, key });
         let probe = b"licence-node: does this key sign for its public key?";
         signer.public.verify(probe, &signer.sign(probe)?).map_err(|_| {
-            CryptoError::TokenKey("its signature does not verify under the public key of the same name")
+            KeyError::TokenKey("its signature does not verify under the public key of the same name")
         })?;
         Ok(signer)
     }
@@ -100,15 +100,15 @@ impl TokenSigner {
         self.sessions.get(turn).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reopen(&self) -> Result<Open, CryptoError> {
+    fn reopen(&self) -> Result<Open, KeyError> {
         // One at a time: a PIN that was refused to one is not sent by the next.
         let _turn = self.login.lock().unwrap_or_else(PoisonError::into_inner);
         if self.pin_refused.load(Ordering::Relaxed) {
-            return Err(CryptoError::TokenPin("it was refused before and is not sent again"));
+            return Err(KeyError::TokenPin("it was refused before and is not sent again"));
         }
         let session = self.module.open_ro_session(slot(&self.module, &self.uri)?).map_err(device)?;
         log_in(&self.module, &session, &self.uri).inspect_err(|why| {
-            if matches!(why, CryptoError::TokenPin(_)) {
+            if matches!(why, KeyError::TokenPin(_)) {
                 self.pin_refused.store(true, Ordering::Relaxed);
             }
         })?;
@@ -148,7 +148,7 @@ impl Signer for TokenSigner {
                     return Ok(Signature::from_der_or_raw(&value)?.canonical(self.suite()));
                 }
                 Err(why) if again && is_lost(&why) => again = false,
-                Err(why) => return Err(device(why)),
+                Err(why) => return Err(device(why).into()),
             }
         }
     }
@@ -160,8 +160,8 @@ impl fmt::Debug for TokenSigner {
     }
 }
 
-fn module(uri: &TokenUri) -> Result<Pkcs11, CryptoError> {
-    let refuse = |why: TokenError| CryptoError::TokenModule(format!("{}: {why}", uri.module.display()));
+fn module(uri: &TokenUri) -> Result<Pkcs11, KeyError> {
+    let refuse = |why: TokenError| KeyError::TokenModule(format!("{}: {why}", uri.module.display()));
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(module) = modules.get(&uri.module) {
         return Ok(module.clone());
@@ -175,39 +175,37 @@ fn module(uri: &TokenUri) -> Result<Pkcs11, CryptoError> {
     Ok(module)
 }
 
-fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<Slot, CryptoError> {
+fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<Slot, KeyError> {
     let mut found = None;
     for slot in module.get_slots_with_token().map_err(device)? {
         let token = module.get_token_info(slot).map_err(device)?;
         let named = uri.token.as_deref().is_none_or(|label| token.label() == label)
             && uri.serial.as_deref().is_none_or(|serial| token.serial_number() == serial);
         if named && found.replace(slot).is_some() {
-            return Err(CryptoError::TokenNotFound("more than one token has that name; add serial"));
+            return Err(KeyError::TokenNotFound("more than one token has that name; add serial"));
         }
     }
-    found.ok_or(CryptoError::TokenNotFound("no token has that name"))
+    found.ok_or(KeyError::TokenNotFound("no token has that name"))
 }
 
-fn log_in(module: &Pkcs11, session: &Session, uri: &TokenUri) -> Result<(), CryptoError> {
+fn log_in(module: &Pkcs11, session: &Session, uri: &TokenUri) -> Result<(), KeyError> {
     let token = module.get_token_info(slot(module, uri)?).map_err(device)?;
     let pin = match &uri.pin {
         Some(source) => {
             let pin = source.passphrase()?;
             let text =
-                std::str::from_utf8(pin.expose()).map_err(|_| CryptoError::TokenPin("it is not UTF-8"))?;
+                std::str::from_utf8(pin.expose()).map_err(|_| KeyError::TokenPin("it is not UTF-8"))?;
             Some(AuthPin::from(text))
         }
         None if !token.login_required() || token.protected_authentication_path() => None,
-        None => return Err(CryptoError::TokenPin("none was given; add pin-source")),
+        None => return Err(KeyError::TokenPin("none was given; add pin-source")),
     };
     if pin.is_none() && !token.protected_authentication_path() {
         return Ok(());
     }
     // A service that starts over and over must not be what locks the token.
     if token.user_pin_final_try() {
-        return Err(CryptoError::TokenPin(
-            "one try is left and is not risked; log in with the vendor's tool",
-        ));
+        return Err(KeyError::TokenPin("one try is left and is not risked; log in with the vendor's tool"));
     }
     match session.login(UserType::User, pin.as_ref()) {
         // All sessions of a process with one token share the login.
@@ -215,10 +213,8 @@ fn log_in(module: &Pkcs11, session: &Session, uri: &TokenUri) -> Result<(), Cryp
         Err(TokenError::Pkcs11(
             RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinExpired,
             _,
-        )) => Err(CryptoError::TokenPin("the token refused it")),
-        Err(TokenError::Pkcs11(RvError::PinLocked, _)) => {
-            Err(CryptoError::TokenPin("the token has locked it"))
-        }
+        )) => Err(KeyError::TokenPin("the token refused it")),
+        Err(TokenError::Pkcs11(RvError::PinLocked, _)) => Err(KeyError::TokenPin("the token has locked it")),
         Err(why) => Err(device(why)),
     }
 }
@@ -230,18 +226,18 @@ fn template(class: ObjectClass, uri: &TokenUri) -> Vec<Attribute> {
     [Some(Attribute::Class(class)), label, id].into_iter().flatten().collect()
 }
 
-fn private_key(session: &Session, uri: &TokenUri) -> Result<ObjectHandle, CryptoError> {
+fn private_key(session: &Session, uri: &TokenUri) -> Result<ObjectHandle, KeyError> {
     let found = session.find_objects(&template(ObjectClass::PRIVATE_KEY, uri)).map_err(device)?;
     match found.as_slice() {
         [key] => Ok(*key),
-        [] => Err(CryptoError::TokenKey("no private key has that object or id")),
-        _ => Err(CryptoError::TokenKey("more than one private key has that name; add id")),
+        [] => Err(KeyError::TokenKey("no private key has that object or id")),
+        _ => Err(KeyError::TokenKey("more than one private key has that name; add id")),
     }
 }
 
 /// The public key object that goes with the private one: the same id, or else the same name.
-fn public_key(session: &Session, key: ObjectHandle, uri: &TokenUri) -> Result<PublicKey, CryptoError> {
-    let refuse = CryptoError::TokenKey;
+fn public_key(session: &Session, key: ObjectHandle, uri: &TokenUri) -> Result<PublicKey, KeyError> {
+    let refuse = KeyError::TokenKey;
     let mut wanted = template(ObjectClass::PUBLIC_KEY, uri);
     for attribute in session.get_attributes(key, &[AttributeType::Id]).map_err(device)? {
         if matches!(&attribute, Attribute::Id(id) if !id.is_empty() && uri.id.is_none()) {
@@ -269,7 +265,7 @@ fn public_key(session: &Session, key: ObjectHandle, uri: &TokenUri) -> Result<Pu
     let point = point.ok_or(refuse("its public key has no point"))?;
     // DER OCTET STRING by the standard; some machines give the bare point.
     let bare = <&OctetStringRef>::from_der(&point).map_or(point.as_slice(), |octets| octets.as_bytes());
-    PublicKey::from_point(suite, bare)
+    Ok(PublicKey::from_point(suite, bare)?)
 }
 
 /// Whether another session may do what this one could not.
@@ -290,8 +286,8 @@ fn is_lost(why: &TokenError) -> bool {
     )
 }
 
-fn device(why: TokenError) -> CryptoError {
-    CryptoError::TokenDevice(why.to_string())
+fn device(why: TokenError) -> KeyError {
+    KeyError::TokenDevice(why.to_string())
 }
 
 #[cfg(test)]
@@ -375,10 +371,8 @@ mod tests {
             std::fs::write(pin, "9999").unwrap();
         }
         lose();
-        assert_eq!(signer.sign(b"m"), Err(CryptoError::TokenPin("the token refused it")));
-        assert!(
-            matches!(signer.sign(b"m"), Err(CryptoError::TokenPin(why)) if why.contains("not sent again"))
-        );
+        assert_eq!(signer.sign(b"m"), Err(KeyError::TokenPin("the token refused it").into()));
+        assert!(matches!(signer.sign(b"m"), Err(CryptoError::Device(why)) if why.contains("not sent again")));
         println!("all signed");
     }
 }

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use licence_seal::crypto::{CryptoError, Secret};
+use super::KeyError;
+use licence_seal::crypto::Secret;
 
 /// The most that a source may give, in bytes.
 const MAX_LEN: usize = 4096;
@@ -94,7 +95,7 @@ impl SecretSource {
     }
 
     /// The first line, without its end: 1 to 1024 bytes.
-    pub fn passphrase(&self) -> Result<Passphrase, CryptoError> {
+    pub fn passphrase(&self) -> Result<Passphrase, KeyError> {
         let text = self.fetch(TIME)?;
         let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -105,18 +106,18 @@ impl SecretSource {
     }
 
     /// One line of 64 hexadecimal digits.
-    pub fn key(&self) -> Result<Secret, CryptoError> {
+    pub fn key(&self) -> Result<Secret, KeyError> {
         let text = self.fetch(TIME)?;
         let bytes = hex::decode(text.trim_ascii()).ok().map(Zeroizing::new);
         let key = bytes.and_then(|bytes| Secret::from_slice(&bytes));
         key.ok_or_else(|| self.refuse("not 64 hexadecimal digits"))
     }
 
-    fn refuse(&self, why: impl fmt::Display) -> CryptoError {
-        CryptoError::SecretSource(format!("the secret from {self}: {why}"))
+    fn refuse(&self, why: impl fmt::Display) -> KeyError {
+        KeyError::SecretSource(format!("the secret from {self}: {why}"))
     }
 
-    fn fetch(&self, time: Duration) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    fn fetch(&self, time: Duration) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let text = match self {
             Self::File(path) => {
                 std::fs::File::open(path).and_then(limited).map_err(|why| self.refuse(why))?
@@ -132,7 +133,7 @@ impl SecretSource {
         if text.len() > MAX_LEN { Err(self.refuse("more than 4 KiB")) } else { Ok(text) }
     }
 
-    fn run(&self, words: &[String], time: Duration) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    fn run(&self, words: &[String], time: Duration) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let end = Instant::now() + time;
         let (program, arguments) = words.split_first().ok_or_else(|| self.refuse("no program"))?;
         let mut child = command_without_secrets(program)
@@ -191,11 +192,11 @@ fn kill(child: &mut Child) {
 }
 
 impl FromStr for SecretSource {
-    type Err = CryptoError;
+    type Err = KeyError;
 
-    fn from_str(text: &str) -> Result<Self, CryptoError> {
+    fn from_str(text: &str) -> Result<Self, KeyError> {
         let refuse = || {
-            CryptoError::SecretSource(
+            KeyError::SecretSource(
                 "the source of a secret is file:PATH, env:NAME or command:PROGRAM ARGUMENT…, never the secret itself"
                     .to_owned(),
             )
@@ -246,7 +247,7 @@ mod tests {
     }
 
     /// The error's text, which shows nothing of the secret.
-    fn refused<T: fmt::Debug>(outcome: Result<T, CryptoError>) -> String {
+    fn refused<T: fmt::Debug>(outcome: Result<T, KeyError>) -> String {
         let told = outcome.unwrap_err().to_string();
         assert!(!told.contains("geheim") && !told.contains("0011"), "{told}");
         told

@@ -11,8 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::SecretSource;
-use licence_seal::crypto::CryptoError;
+use super::{KeyError, SecretSource};
 
 /// Longest URI, in bytes.
 const MAX_LEN: usize = 4096;
@@ -46,10 +45,10 @@ impl TokenUri {
 }
 
 impl FromStr for TokenUri {
-    type Err = CryptoError;
+    type Err = KeyError;
 
-    fn from_str(text: &str) -> Result<Self, CryptoError> {
-        let refuse = |why: &'static str| CryptoError::TokenUri(why);
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let refuse = |why: &'static str| KeyError::TokenUri(why);
         if text.len() > MAX_LEN {
             return Err(refuse("longer than 4096 bytes"));
         }
@@ -86,7 +85,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn take(&mut self, name: &str, in_query: bool, value: Vec<u8>) -> Result<(), CryptoError> {
+    fn take(&mut self, name: &str, in_query: bool, value: Vec<u8>) -> Result<(), KeyError> {
         let place = match (in_query, name) {
             (false, "token") => &mut self.token,
             (false, "serial") => &mut self.serial,
@@ -97,23 +96,23 @@ impl Parts {
             (true, "pin-source") => &mut self.pin,
             (true, "sm2-mechanism") => &mut self.sm2_mechanism,
             (true, "pin-value") => {
-                return Err(CryptoError::TokenUri("pin-value would show the PIN; use pin-source"));
+                return Err(KeyError::TokenUri("pin-value would show the PIN; use pin-source"));
             }
             _ => {
-                return Err(CryptoError::TokenUri(
+                return Err(KeyError::TokenUri(
                     "token, serial, object, id and type are understood, and after the ? \
                      module-path, pin-source and sm2-mechanism",
                 ));
             }
         };
         if place.replace(value).is_some() {
-            return Err(CryptoError::TokenUri("an attribute stands twice"));
+            return Err(KeyError::TokenUri("an attribute stands twice"));
         }
         Ok(())
     }
 
-    fn uri(self, text: &str) -> Result<TokenUri, CryptoError> {
-        let refuse = |why: &'static str| CryptoError::TokenUri(why);
+    fn uri(self, text: &str) -> Result<TokenUri, KeyError> {
+        let refuse = |why: &'static str| KeyError::TokenUri(why);
         if self.kind.is_some_and(|kind| kind != b"private") {
             return Err(refuse("type is private, or left out"));
         }
@@ -140,24 +139,24 @@ impl Parts {
     }
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, CryptoError> {
-    let text = String::from_utf8(bytes).map_err(|_| CryptoError::TokenUri("a value is not UTF-8"))?;
-    if text.is_empty() { Err(CryptoError::TokenUri("a value is empty")) } else { Ok(text) }
+fn utf8(bytes: Vec<u8>) -> Result<String, KeyError> {
+    let text = String::from_utf8(bytes).map_err(|_| KeyError::TokenUri("a value is not UTF-8"))?;
+    if text.is_empty() { Err(KeyError::TokenUri("a value is empty")) } else { Ok(text) }
 }
 
-fn mechanism(text: &str) -> Result<u64, CryptoError> {
+fn mechanism(text: &str) -> Result<u64, KeyError> {
     let number = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
     };
     match number {
         Ok(number) if number >= VENDOR_DEFINED => Ok(number),
-        _ => Err(CryptoError::TokenUri("sm2-mechanism is a number of a vendor, from 0x80000000")),
+        _ => Err(KeyError::TokenUri("sm2-mechanism is a number of a vendor, from 0x80000000")),
     }
 }
 
 /// Undoes percent encoding (RFC 3986 2.1).
-fn decode(text: &str) -> Result<Vec<u8>, CryptoError> {
+fn decode(text: &str) -> Result<Vec<u8>, KeyError> {
     let mut found = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -167,7 +166,7 @@ fn decode(text: &str) -> Result<Vec<u8>, CryptoError> {
         }
         let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
         let value = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-        found.push(value.ok_or(CryptoError::TokenUri("two hexadecimal digits follow a %"))?);
+        found.push(value.ok_or(KeyError::TokenUri("two hexadecimal digits follow a %"))?);
     }
     Ok(found)
 }

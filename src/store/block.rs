@@ -17,13 +17,13 @@ use super::keys::{Blinding, Keyring, first};
 use super::op::{self, Entry};
 use super::{BatchNumber, StoreError, StoredBatch};
 use licence_seal::crypto::{Digest, Signature, Suite};
-use licence_seal::licence::uscc::Uscc;
 use licence_seal::licence::{
-    FieldValue, Holder, HolderCodeType, HolderRef, Identifier, Record, RecordRef, TypeCode, ValueRef,
+    FieldValue, Holder, HolderCodeType, HolderRef, Identifier, Record, RecordRef, TypeCode, Uscc, ValueRef,
 };
 use licence_seal::merkle;
-use licence_seal::seal::batch::Voice;
-use licence_seal::seal::{BatchId, BatchSeal, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts};
+use licence_seal::seal::{
+    BatchId, BatchSeal, MAX_BATCH, Manifest, SaltKeyId, SealedBatch, StampParts, Voice,
+};
 use licence_seal::time::{Day, Timestamp};
 
 /// The largest plain form.

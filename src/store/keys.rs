@@ -23,8 +23,7 @@ use super::StoreError;
 use super::open::Places;
 use crate::durable::{Disk, DurableError, replace_file};
 use licence_seal::crypto::{AeadKey, CryptoError, Digest, Hmac, Messages, Random, Secret, hmac_sha256};
-use licence_seal::seal::batch::SaltKeys;
-use licence_seal::seal::{SaltKey, SaltKeyId};
+use licence_seal::seal::{SaltKey, SaltKeyId, SaltKeys};
 
 /// Name of the key file in the store's folder and in that of the exports.
 pub(super) const KEY_FILE: &str = "keys.json";

@@ -15,7 +15,7 @@ use super::traits::{BatchNumber, StatusChange, StatusRecord};
 use super::{StoreError, StoreSettings};
 use crate::durable::{Ledger, Staged};
 use licence_seal::licence::{Identifier, State};
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::SealImpression;
 use licence_seal::time::Timestamp;
 
 /// States by blind identifier.

@@ -21,7 +21,7 @@ use super::volume::{self, IMPRESSION, STATE, STATUS, Volume};
 use crate::durable::{Disk, DurableError};
 use licence_seal::crypto::{Digest, sha256};
 use licence_seal::merkle;
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::SealImpression;
 
 /// Bytes of an entry to be sorted: key ‖ batch u64 BE ‖ slot.
 pub(super) const ID_ENTRY: usize = ID_KEY + 9;

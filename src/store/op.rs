@@ -14,7 +14,7 @@ use super::keys::{KeyId, Keyring, Use};
 use super::traits::{BatchNumber, StatusRecord};
 use licence_seal::crypto::Random;
 use licence_seal::licence::{Identifier, Record};
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::SealImpression;
 
 const FORMAT: u8 = 1;
 /// Bytes of a payload that are not encrypted.

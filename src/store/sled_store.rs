@@ -26,8 +26,7 @@ use super::{StoreError, StoreSettings};
 use crate::durable::{CommitError, Committer, DirLock, Disk};
 use licence_seal::crypto::Digest;
 use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, TypeCode};
-use licence_seal::seal::batch::SealImpression;
-use licence_seal::seal::{Manifest, SaltKey, SaltKeyId, SealedBatch};
+use licence_seal::seal::{Manifest, SaltKey, SaltKeyId, SealImpression, SealedBatch};
 use licence_seal::time::Timestamp;
 
 /// Most bytes of one change: with a group's other changes it must fit a journal frame.

@@ -14,8 +14,9 @@ use super::rekey::{FetchMasterKey, RekeyReport};
 use super::watch::Watch;
 use licence_seal::crypto::Digest;
 use licence_seal::licence::{Catalogue, HolderCodeType, Identifier, Record, State, TypeCode};
-use licence_seal::seal::batch::SealImpression;
-use licence_seal::seal::{BatchSeal, Manifest, SaltKey, SaltKeyId, SealedBatch, SealedLicence};
+use licence_seal::seal::{
+    BatchSeal, Manifest, SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence,
+};
 use licence_seal::time::Timestamp;
 
 /// Running number of a batch in this store, from 1.

@@ -23,7 +23,7 @@ use super::traits::{BatchNumber, StatusRecord};
 use super::watch::Watch;
 use crate::durable::{Disk, DurableError, replace_file};
 use licence_seal::licence::Identifier;
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::SealImpression;
 
 const FORMAT: u32 = 2;
 const LABEL: &str = "volume";

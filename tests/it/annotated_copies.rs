@@ -10,11 +10,8 @@ use licence_seal::crypto::PrivateKey;
 use licence_seal::evidence::Receipt;
 use licence_seal::licence::{Catalogue, FieldValue, Identifier, LicenceType, Record};
 use licence_seal::ofd::{Annotation, Limits, Mark, Place, Signing, annotated_copy, sign, verify_ofd};
-use licence_seal::seal::SealedLicence;
-use licence_seal::seal::check::{Indication, Outcome};
 use licence_seal::seal::report::Report;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::seal::{Ask, Indication, Outcome, SealedLicence, Trust};
 use licence_seal::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 

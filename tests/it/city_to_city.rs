@@ -6,8 +6,7 @@ use std::sync::Arc;
 use licence_node::cli::setup::certificate_of;
 use licence_seal::evidence::Receipt;
 use licence_seal::licence::Catalogue;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{Ask, Trust, verify_licence};
 use licence_seal::time::Clock;
 use serde_json::{Value, json};
 

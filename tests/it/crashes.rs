@@ -7,8 +7,7 @@ use std::path::Path;
 use licence_seal::ofd::{Limits, Package, verify_ofd};
 use licence_seal::pki::timestamp::Token;
 use licence_seal::pki::{Certificate, Crl};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::seal::{Ask, Trust, verify_licence, verify_seal, verify_stamp};
 use licence_seal::time::Timestamp;
 
 fn replay(target: &str, name: &str, data: &[u8]) {

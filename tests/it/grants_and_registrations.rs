@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use licence_node::accesslog::Outcome;
 use licence_seal::licence::Catalogue;
-use licence_seal::seal::SealedLicence;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{Ask, SealedLicence, Trust, verify_licence};
 use licence_seal::time::Clock;
 use serde_json::{Value, json};
 

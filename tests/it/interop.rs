@@ -12,8 +12,7 @@ use licence_node::cli::setup::City;
 use licence_seal::crypto::{Secret, Suite, SystemRandom};
 use licence_seal::licence::{Catalogue, FieldValue, Record, Region};
 use licence_seal::pki::Certificate;
-use licence_seal::seal::batch::{SealImpression, Voice};
-use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use licence_seal::seal::{SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence, SealingKey, Voice};
 use licence_seal::time::{Clock, SystemClock};
 
 use super::child;

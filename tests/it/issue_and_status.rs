@@ -2,8 +2,7 @@
 
 use licence_node::accesslog::Filter;
 use licence_seal::licence::Catalogue;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{Ask, Trust, verify_licence};
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Town, actor, data_body, faces, like, search_body, tianjin, verify_body, with};

@@ -11,12 +11,11 @@ use licence_node::exchange::import::{Format, Importer, Options};
 use licence_seal::crypto::{Secret, Suite, SystemRandom};
 use licence_seal::licence::{Catalogue, Record, Region, State};
 use licence_seal::pki::Certificate;
-use licence_seal::seal::batch::{SealImpression, Voice};
-use licence_seal::seal::check::{Indication, Outcome};
 use licence_seal::seal::report::Report;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence};
-use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use licence_seal::seal::{
+    Ask, Indication, Outcome, SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence, SealingKey,
+    Trust, Voice, verify_licence,
+};
 use licence_seal::time::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 

@@ -34,12 +34,12 @@ mod world;
 mod zips;
 
 use licence_seal::ofd::{Limits, verify_ofd};
-use licence_seal::seal::batch::Voice;
-use licence_seal::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
 use licence_seal::seal::report::page;
 use licence_seal::seal::ses::{self, Protected, check_stamp};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::seal::{
+    Ask, Check, Indication, Outcome, SubIndication, Trust, Voice, conclude, verify_licence, verify_seal,
+    verify_stamp,
+};
 use licence_seal::time::Timestamp;
 
 use world::{Entries, World, asked_at, pack};

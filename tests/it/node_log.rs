@@ -216,7 +216,8 @@ fn a_change_that_a_kill_kept_off_the_log_is_logged_before_the_node_serves() {
     let (batch, change) = {
         let node = town.node();
         let catalogue = Catalogue::embedded().unwrap();
-        let record = Record::from_value(&like(&subject, "NEW0001", 1), catalogue).unwrap();
+        let record =
+            Record::parse_json(like(&subject, "NEW0001", 1).to_string().as_bytes(), catalogue).unwrap();
         let key = &node.exchange.keys.sealing.by_issuer[subject.issuer_code.as_str()];
         let now = town.clock.now();
         let random = SystemRandom::new();

@@ -12,14 +12,12 @@ use serde::Serialize;
 
 use super::Failure;
 use licence_seal::crypto::{PrivateKey, PublicKey, Random, SeededRandom, Signature, Signer, Suite};
-use licence_seal::licence::face::MmBox;
-use licence_seal::ofd::archive::Entry;
-use licence_seal::ofd::{Limits, Mark, Place, Signing, sign, verify_ofd, write};
+use licence_seal::licence::MmBox;
+use licence_seal::ofd::{Entry, Limits, Mark, Place, Signing, pack, sign, verify_ofd};
 use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
 use licence_seal::pki::{Certificate, Crl};
 use licence_seal::seal::ses::{CertList, Picture, SealKind, SealSpec, Stamp, create};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::seal::{Ask, Trust};
 use licence_seal::time::Timestamp;
 
 #[derive(Debug, Args)]
@@ -155,8 +153,7 @@ impl Sample {
         let maker = issue("示例制章机构", maker_key.public_key(), Profile::SealMaker)?;
         let owner = issue("示例市场监督管理局", owner_key.public_key(), Profile::SealOwner)?;
         let crl = root.crl(&[], 1, at.plus_secs(-3600), at.plus_secs(30 * 86_400))?;
-        let unsealed =
-            write::pack(document().iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
+        let unsealed = pack(document().iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
         let picture = Picture { kind: "PNG".to_owned(), data: noise(&random)?, width: 40, height: 40 };
         let sealed = |number: u32| -> Result<SealedFile, Failure> {
             let spec = SealSpec {

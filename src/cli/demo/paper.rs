@@ -6,12 +6,9 @@ use super::cities::{Cities, RunningCity};
 use crate::node::Error;
 use crate::peer::PartnerClient;
 use licence_seal::licence::Catalogue;
-use licence_seal::ofd::Package;
-use licence_seal::ofd::{Limits, verify_ofd, write};
-use licence_seal::seal::check::Indication;
+use licence_seal::ofd::{Limits, Package, pack, verify_ofd};
 use licence_seal::seal::report::Report;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::seal::{Ask, Indication, Trust};
 
 /// Fetches an annotated copy from another city, verifies it, and a forgery of it.
 pub async fn annotated_copy(
@@ -53,5 +50,5 @@ fn forged(file: &[u8]) -> Result<Vec<u8>, Error> {
     let mut entries = Package::open(file, &Limits::default())?.into_entries();
     let page = entries.iter_mut().find(|(name, _)| name.ends_with("Content.xml")).ok_or("no page")?;
     page.1.push(b'\n');
-    Ok(write::pack(entries.iter().map(|(name, data)| (name.as_str(), data.as_slice())))?)
+    Ok(pack(entries.iter().map(|(name, data)| (name.as_str(), data.as_slice())))?)
 }

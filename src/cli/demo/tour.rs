@@ -15,10 +15,8 @@ use crate::exchange::ops::search::SearchAnswer;
 use crate::node::Error;
 use crate::peer::{PartnerClient, PeerAnswer};
 use licence_seal::licence::{Catalogue, Generator, HolderCodeType, Record};
-use licence_seal::seal::check::Indication;
 use licence_seal::seal::report::Report;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::seal::{Ask, Indication, Trust, verify_licence};
 
 /// Seed of the sample data: the same people live in all three cities.
 const SEED: u64 = 20_261_123;

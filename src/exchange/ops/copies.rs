@@ -22,11 +22,10 @@ use crate::exchange::standing::effective;
 use crate::exchange::trusts::Trusts;
 use crate::exchange::{media, regions, rules};
 use crate::rules::Operation;
-use licence_seal::licence::context::RawContext;
-use licence_seal::licence::{Effective, Identifier, State};
+use licence_seal::licence::{Effective, Identifier, RawContext, State};
 use licence_seal::ofd::{Annotation, Limits, MAX_NAME, verify_ofd};
+use licence_seal::seal::Ask;
 use licence_seal::seal::report::Report;
-use licence_seal::seal::verify::Ask;
 use licence_seal::time::{Day, Timestamp};
 
 #[derive(Clone, Debug, Deserialize)]

@@ -9,9 +9,8 @@ use crate::exchange::problem::{Problem, failed};
 use crate::exchange::request::Request;
 use crate::exchange::{media, regions, rules};
 use crate::rules::Operation;
-use licence_seal::licence::Identifier;
-use licence_seal::licence::context::RawContext;
-use licence_seal::seal::verify::{Ask, verify_licence};
+use licence_seal::licence::{Identifier, RawContext};
+use licence_seal::seal::{Ask, verify_licence};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

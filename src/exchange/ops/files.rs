@@ -13,8 +13,8 @@ use crate::exchange::request::Request;
 use crate::exchange::{media, rules};
 use licence_seal::crypto::sha256;
 use licence_seal::ofd::{FileKind, Limits};
+use licence_seal::seal::Ask;
 use licence_seal::seal::report::{Report, page};
-use licence_seal::seal::verify::Ask;
 
 /// Answer to `/v1/files/verify`.
 #[derive(Debug, Serialize)]

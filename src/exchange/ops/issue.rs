@@ -9,8 +9,7 @@ use crate::exchange::message::Answer;
 use crate::exchange::problem::{Fault, Problem, failed, national};
 use crate::exchange::request::Request;
 use crate::exchange::rules;
-use licence_seal::licence::context::RawContext;
-use licence_seal::licence::{Record, RecordError, Rule, State};
+use licence_seal::licence::{RawContext, Record, RecordError, Rule, State};
 use licence_seal::seal::SealedBatch;
 
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,7 @@ use crate::exchange::request::Request;
 use crate::exchange::rules;
 use crate::exchange::subject::parse_identifier;
 use crate::store::StatusChange;
-use licence_seal::licence::State;
-use licence_seal::licence::context::RawContext;
+use licence_seal::licence::{RawContext, State};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -17,8 +17,7 @@ use crate::exchange::subject::{HolderQuery, check_fields, known_type, parse_iden
 use crate::exchange::{grants, regions, rules};
 use crate::rules::{Operation, Refusal, decide};
 use crate::store::Found;
-use licence_seal::licence::context::RawContext;
-use licence_seal::licence::{FieldValue, HolderCodeType, clean_text};
+use licence_seal::licence::{FieldValue, HolderCodeType, RawContext, clean_text};
 use licence_seal::time::Day;
 
 #[derive(Clone, Debug, Deserialize)]

@@ -14,7 +14,7 @@ use super::index::locator;
 use super::values::part_key;
 use licence_seal::crypto::Digest;
 use licence_seal::licence::{Identifier, Record};
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::SealImpression;
 
 /// Writing, once it is durable.
 impl Engine {

@@ -53,8 +53,7 @@ use crate::durable::{Disk, DurableError};
 use crate::parallel;
 use licence_seal::crypto::Digest;
 use licence_seal::licence::RecordRef;
-use licence_seal::seal::BatchSeal;
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::seal::{BatchSeal, SealImpression};
 
 /// Records without which no dictionary is trained.
 const TRAIN_FROM: u64 = 5_000;

@@ -8,10 +8,8 @@ use super::SealRecords;
 use super::resolve::Resolved;
 use super::spool::{self, ChunkAt, ChunkReader, Partition, Spool, Spooled};
 use licence_seal::crypto::Digest;
-use licence_seal::licence::uscc::Uscc;
-use licence_seal::licence::{Identifier, TypeCode};
-use licence_seal::seal::MAX_BATCH;
-use licence_seal::seal::batch::SealImpression;
+use licence_seal::licence::{Identifier, TypeCode, Uscc};
+use licence_seal::seal::{MAX_BATCH, SealImpression};
 use licence_seal::time::Timestamp;
 
 /// Chunks of a partition that are sealed as one piece of work.

@@ -21,9 +21,8 @@ use licence_seal::licence::{
     Catalogue, Generator, Holder, HolderCodeType, Identifier, Record, Region, State,
 };
 use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
-use licence_seal::seal::batch::{SealImpression, Voice};
 use licence_seal::seal::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
-use licence_seal::seal::{SealedBatch, SealingKey};
+use licence_seal::seal::{SealImpression, SealedBatch, SealingKey, Voice};
 use licence_seal::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);

@@ -1,6 +1,6 @@
 //! The ZIP: what could be read in two ways, or costs more than it should.
 
-use licence_seal::seal::check::SubIndication::{FormatFailure, SignedDataNotFound};
+use licence_seal::seal::SubIndication::{FormatFailure, SignedDataNotFound};
 
 use super::world::{World, zip};
 use super::zips::{Entry, Zip, crc, deflate};

@@ -5,12 +5,11 @@ use licence_seal::pki::issue::{
     Authority, CRL_SIGN, DIGITAL_SIGNATURE, Extension, KEY_CERT_SIGN, Name, Profile, Validity,
 };
 use licence_seal::pki::{Anchors, Certificate, Crl, Revocation, RevocationReason};
-use licence_seal::seal::check::SubIndication::{
-    self, ChainConstraintsFailure, CryptoConstraintsFailure, Expired, FormatFailure, NoCertificateChainFound,
+use licence_seal::seal::SubIndication::{
+    ChainConstraintsFailure, CryptoConstraintsFailure, Expired, FormatFailure, NoCertificateChainFound,
     NotYetValid, Revoked, RevokedNoPoe, SigConstraintsFailure, TryLater,
 };
-use licence_seal::seal::ses;
-use licence_seal::seal::trust::Trust;
+use licence_seal::seal::{SubIndication, Trust, ses};
 
 use super::der::{self, octets, seq, tlv};
 use super::world::{DAY, World, asked_at, issue_by, key, sealed_at, sm2};

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use licence_seal::ofd::{Limits, Package, verify_ofd};
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::verify::Ask;
+use licence_seal::seal::{Ask, Trust};
 
 use super::world::{Entries, World, asked_at, pack, zip};
 use super::zips::{Entry, Zip};
@@ -84,7 +83,7 @@ fn a_flipped_bit_in_the_list_of_signatures_hides_none_that_a_later_one_covers() 
         if passes(&file, &trust) {
             let package = Package::open(&file, &Limits::default()).unwrap();
             let documents = package.documents().unwrap();
-            let listed = licence_seal::ofd::signature::list(&package, &documents[0]).unwrap();
+            let listed = licence_seal::ofd::signatures(&package, &documents[0]).unwrap();
             let files: Vec<&str> = listed.iter().map(|one| one.entry.as_str()).collect();
             let both = [0, 1].map(|n| format!("Doc_0/Signs/Sign_{n}/Signature.xml"));
             assert!(files == both || files == both[..1], "byte {}, bit {}: {files:?}", nth / 8, nth % 8);

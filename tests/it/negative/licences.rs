@@ -6,14 +6,11 @@ use licence_seal::crypto::{SeededRandom, Suite, sha256};
 use licence_seal::licence::{FieldValue, State, ValueRef};
 use licence_seal::ofd::{Limits, Package};
 use licence_seal::pki::issue::Profile;
-use licence_seal::seal::batch::Voice;
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NoSigningCertificateFound, NotYetValid,
     Revoked, SigConstraintsFailure, SigCryptoFailure, TryLater,
 };
-use licence_seal::seal::issuers::IssuerList;
-use licence_seal::seal::statement::StatusStatement;
-use licence_seal::seal::{BatchId, SealedLicence, disclosure};
+use licence_seal::seal::{BatchId, IssuerList, SealedLicence, StatusStatement, Voice, disclosure};
 use licence_seal::time::Day;
 
 use super::der::{self, StampParts, bits, int, seq};
@@ -507,10 +504,8 @@ fn issuers(world: &World) -> Vec<Case> {
         }),
         unknown("an authority that no list names", given(&|list| list.issuers.clear())),
         unknown("no list at all", {
-            let trust = licence_seal::seal::trust::Trust::of(
-                vec![world.root.certificate().clone()],
-                vec![world.crl(&[])],
-            );
+            let trust =
+                licence_seal::seal::Trust::of(vec![world.root.certificate().clone()], vec![world.crl(&[])]);
             with(world, |_| ()).trusting(trust)
         }),
     ]
@@ -766,5 +761,5 @@ fn in_ofd(world: &World) -> Vec<Case> {
 fn a_stamp_made_by_hand_is_the_one_form_of_it() {
     let world = World::shared();
     let (_, verdict) = restamped(world, |stamp| stamp.version = int(4)).verify(world);
-    assert_eq!(verdict, licence_seal::seal::check::Indication::TotalPassed);
+    assert_eq!(verdict, licence_seal::seal::Indication::TotalPassed);
 }

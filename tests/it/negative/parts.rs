@@ -1,6 +1,6 @@
 //! XML, paths and structure of the parts. All of it is signed: what is refused is what was signed.
 
-use licence_seal::seal::check::SubIndication::{FormatFailure, SignedDataNotFound};
+use licence_seal::seal::SubIndication::{FormatFailure, SignedDataNotFound};
 
 use super::world::{Entries, World, edit};
 use super::{Case, Given};

@@ -7,9 +7,8 @@
 
 use licence_seal::ofd::{Limits, Package, verify_ofd};
 use licence_seal::pki::{Certificate, Crl, Terms, Usage, validate};
-use licence_seal::seal::SealedLicence;
 use licence_seal::seal::ses::Seal;
-use licence_seal::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use licence_seal::seal::{Ask, SealedLicence, verify_licence, verify_seal, verify_stamp};
 use licence_seal::time::{Clock, SystemClock};
 
 use serde_json::{Value, json};

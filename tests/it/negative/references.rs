@@ -1,6 +1,6 @@
 //! What a signature covers: every part changed, taken out, left out, or slipped in beside it.
 
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     FormatFailure, HashFailure, NoSigningCertificateFound, SigConstraintsFailure,
 };
 

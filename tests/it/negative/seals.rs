@@ -1,7 +1,7 @@
 //! Seals that stand alone (`.esl`): DER, header, list of signers, period, picture, maker.
 
 use licence_seal::crypto::{Signer, Suite};
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, NotYetValid, SigConstraintsFailure, SigCryptoFailure,
 };
 

@@ -1,7 +1,7 @@
 //! Lists and descriptions of signatures in an OFD, and signatures without a seal.
 
 use licence_seal::crypto::Suite;
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     CryptoConstraintsFailure, FormatFailure, HashFailure, NoCertificateChainFound, NoPoe,
     SigConstraintsFailure,
 };

@@ -1,7 +1,7 @@
 //! Stamps, alone (`.dat`) and in an OFD: DER, signer, signature value, time.
 
 use licence_seal::crypto::{Signer, Suite};
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NotYetValid, SigConstraintsFailure,
     SigCryptoFailure, SignedDataNotFound,
 };

@@ -5,7 +5,7 @@ use licence_seal::pki::cms::{self, Draft, Form};
 use licence_seal::pki::issue::{Extension, NON_REPUDIATION, Profile, Validity};
 use licence_seal::pki::timestamp::{Imprint, make};
 use licence_seal::pki::{Certificate, RevocationReason};
-use licence_seal::seal::check::SubIndication::{
+use licence_seal::seal::SubIndication::{
     CryptoConstraintsFailure, Expired, FormatFailure, HashFailure, NoCertificateChainFound,
     NoSigningCertificateFound, OutOfBoundsNoPoe, Revoked, SigConstraintsFailure, SigCryptoFailure,
 };
@@ -221,7 +221,7 @@ fn messages(world: &World) -> Vec<Case> {
         Given::ofd(&entries)
     };
     let (_, verdict) = given(&|text| sign(text, true)).verify(world);
-    assert_eq!(verdict, licence_seal::seal::check::Indication::TotalPassed);
+    assert_eq!(verdict, licence_seal::seal::Indication::TotalPassed);
     let failed = |name: &str, sub, value: &dyn Fn(&[u8]) -> Vec<u8>| {
         Case::failed(name, "plainSignature", sub, "", given(value))
     };

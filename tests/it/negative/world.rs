@@ -10,11 +10,10 @@ use licence_seal::licence::{Catalogue, Record, State};
 use licence_seal::ofd::{Limits, Mark, Place, licence_ofd, sign};
 use licence_seal::pki::issue::{self, Authority, Name, Profile, Request, Validity};
 use licence_seal::pki::{Certificate, Crl, RevocationReason};
-use licence_seal::seal::batch::{SealImpression, Voice};
-use licence_seal::seal::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
-use licence_seal::seal::statement::StatusStatement;
-use licence_seal::seal::trust::Trust;
-use licence_seal::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey, ses};
+use licence_seal::seal::{
+    Issuer, IssuerList, NodeBinding, SaltKey, SaltKeyId, SealBinding, SealImpression, SealedBatch,
+    SealedLicence, SealingKey, StatusStatement, Trust, Voice, ses,
+};
 use licence_seal::time::Timestamp;
 
 use super::der::{self, SealParts, StampParts};

@@ -7,57 +7,10 @@
 use std::fmt;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroize;
 
-use super::{CryptoError, Random, hmac_sha256};
+use super::{CryptoError, Random, Secret};
 
-/// Length of a [`Secret`] in bytes.
-pub const SECRET_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
-
-/// 32 secret bytes. Printing shows nothing, dropping wipes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; SECRET_LEN]);
-
-impl Secret {
-    pub fn generate(random: &dyn Random) -> Result<Self, CryptoError> {
-        Ok(Self(random.bytes()?))
-    }
-
-    pub const fn from_bytes(bytes: [u8; SECRET_LEN]) -> Self {
-        Self(bytes)
-    }
-
-    /// `None` unless `bytes` are exactly 32.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    pub const fn expose(&self) -> &[u8; SECRET_LEN] {
-        &self.0
-    }
-
-    /// A key of its own for one purpose: HMAC-SHA-256(self, label).
-    pub fn derive(&self, label: &str) -> Self {
-        Self(hmac_sha256(&self.0, &[label.as_bytes()]))
-    }
-
-    pub fn aead(&self) -> Result<AeadKey, CryptoError> {
-        AeadKey::new(self)
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// A ready AES-256-GCM key.
 pub struct AeadKey(LessSafeKey);
@@ -119,6 +72,13 @@ impl fmt::Debug for AeadKey {
     }
 }
 
+impl Secret {
+    pub fn aead(&self) -> Result<AeadKey, CryptoError> {
+        AeadKey::new(self)
+    }
+}
+
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -215,6 +215,7 @@ impl fmt::Debug for CertificateKey {
     }
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

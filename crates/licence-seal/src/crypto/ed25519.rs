@@ -23,6 +23,8 @@ impl Ed25519Signer {
     }
 
     /// From the 32-byte seed of RFC 8032 5.1.5.
+    #[cfg(any(test, feature = "testing"))]
+    #[doc(hidden)]
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, CryptoError> {
         Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|_| CryptoError::PrivateKey("Ed25519"))
     }

@@ -184,6 +184,7 @@ impl JwtVerifier for Es256 {
     }
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use super::*;

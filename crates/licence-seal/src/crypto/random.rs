@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::rand::SecureRandom;
 
-use super::{CryptoError, Digest, hmac_sha256, sha256};
+use super::{CryptoError, Digest, Secret, hmac_sha256, sha256};
 
 /// A source of random bytes, passed in wherever bytes must not be guessed.
 pub trait Random: Send + Sync {
@@ -62,5 +62,11 @@ impl Random for SeededRandom {
             }
         }
         Ok(())
+    }
+}
+
+impl Secret {
+    pub fn generate(random: &dyn Random) -> Result<Self, CryptoError> {
+        random.bytes().map(Self::from_bytes)
     }
 }

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sm3::{Digest as _, Sm3};
 
-use super::lanes::sm3_each;
 use super::{Digest, sha256};
 
 /// The user id that enters ZA in every SM2 signature of this project (GM/T 0009).
@@ -118,14 +117,6 @@ impl Suite {
                 }
                 hasher.finalize().into()
             }
-        }
-    }
-
-    /// [`Self::hash`] of each message by itself, in their order: for SM3 several times sooner.
-    pub fn hash_each(self, messages: &[&[u8]]) -> Vec<Digest> {
-        match self {
-            Self::P256Sha256 => messages.iter().map(|message| sha256(&[message])).collect(),
-            Self::Sm2Sm3 => sm3_each(messages),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! official seal is worse than no seal.
 //!
 //! The room knows millimetres and shapes, and nothing of seals or pages. Coordinates run right and
-//! down, as in SVG and OFD.
+//! down, as in SVG and OFD. Only makers draw: without the feature `make` nothing is here but the error.
 //!
 //! | file | decides |
 //! |---|---|
@@ -16,28 +16,24 @@
 //! | `svg` | paths as an SVG picture |
 //! | `png` | paths as a PNG of one colour on transparent ground |
 
+mod error;
+#[cfg(feature = "make")]
 mod font;
+#[cfg(feature = "make")]
 mod path;
+#[cfg(feature = "make")]
 mod png;
+#[cfg(feature = "make")]
 mod svg;
 
-pub use font::{Font, Glyph};
-pub use path::{Affine, Path, Segment};
-pub use png::{png, png_size};
-pub use svg::svg;
+pub use error::DrawingError;
+#[cfg(feature = "make")]
+pub use {
+    font::{Font, Glyph},
+    path::{Affine, Path, Segment},
+    png::{png, png_size},
+    svg::svg,
+};
 
 /// Red, green, blue.
 pub type Colour = [u8; 3];
-
-/// Why something could not be drawn.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DrawingError {
-    #[error("the font has no character \"{0}\" (U+{code:04X})", code = u32::from(*.0))]
-    NoGlyph(char),
-    #[error("the font cannot be read")]
-    Font,
-    #[error("a picture has 1 to 4096 pixels a side")]
-    Size,
-    #[error("the picture is no PNG that can be decoded: {0}")]
-    Png(String),
-}

@@ -94,6 +94,7 @@ fn check_times(iat: i64, exp: i64, now: Timestamp, max_life: i64) -> Result<(), 
     Ok(())
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use super::*;

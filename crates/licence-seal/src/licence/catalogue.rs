@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::code_type::PersonKind;
 use super::embedded;
-use super::holder::PersonKind;
 use super::identifier::TypeCode;
 
 /// Disclosure names that every type has, before its face fields (wire names of GB/T 36903).
@@ -527,6 +527,9 @@ impl FieldEntry {
         })
     }
 }
+
+/// Joins the items of a list in the catalogue's examples.
+pub(super) const EXAMPLE_SEPARATOR: char = '；';
 
 #[cfg(test)]
 mod tests {

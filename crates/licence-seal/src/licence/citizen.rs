@@ -101,7 +101,7 @@ fn check(body: &str) -> char {
 
 impl fmt::Debug for CitizenNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CitizenNumber({})", super::holder::mask_identity_number(&self.0))
+        write!(f, "CitizenNumber({})", super::masks::mask_identity_number(&self.0))
     }
 }
 

@@ -16,31 +16,35 @@
 //! hardly ever renewed in a set. The older one still says that it is valid; the import finds out
 //! that it is superseded. So a part of a set may supersede what is not in that part.
 
+mod days;
 mod dice;
+mod error;
 mod faces;
 mod line;
+mod numbering;
 mod people;
 mod plan;
+mod pools;
+mod region;
 
 use serde::Serialize;
-use thiserror::Error;
 
+use self::days::{day, number_of_day};
 use self::dice::{Dice, mix};
+pub use self::error::GenerateError;
 use self::faces::{Face, FacePlan, Subject};
+use self::numbering::Numbering;
 use self::people::{Party, People};
 use self::plan::{BLOCK, Place, Plan};
+pub use self::region::Region;
 use super::catalogue::{Catalogue, HolderKind, LicenceType, Validity};
-use super::citizen::CitizenError;
-use super::holder::{Holder, HolderError};
-use super::identifier::{Identifier, IdentifierError};
-use super::pools::{self, RegionData};
+use super::holder::Holder;
+use super::identifier::Identifier;
 use super::record::{FieldValue, Record};
 use super::status::State;
 use super::uscc::{Uscc, UsccError};
-use crate::time::{Day, Timestamp};
+use crate::time::Day;
 
-/// Joins the items of a list in the catalogue's examples.
-pub(super) const EXAMPLE_SEPARATOR: char = '；';
 /// The last day of issue, 2026-05-31, in days since 1970-01-01: a fixed one, so that a set does not
 /// depend on when it is made.
 const LAST_ISSUE: i64 = 20_604;
@@ -53,53 +57,6 @@ const RETIRED: i64 = 60 * 365 + 15;
 const WINDOW: u64 = 97;
 const VERSION_LAG: u64 = 64;
 
-/// A region with sample data.
-#[derive(Clone, Copy)]
-pub struct Region(&'static RegionData);
-
-impl Region {
-    pub const TIANJIN: Self = Self(&pools::REGIONS[0]);
-    pub const BEIJING: Self = Self(&pools::REGIONS[1]);
-    pub const HEBEI: Self = Self(&pools::REGIONS[2]);
-    pub const ALL: [Self; 3] = [Self::TIANJIN, Self::BEIJING, Self::HEBEI];
-
-    /// By its six-digit code.
-    pub fn parse(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|r| r.code() == code)
-    }
-
-    pub fn code(self) -> &'static str {
-        self.0.code
-    }
-
-    pub fn name(self) -> &'static str {
-        self.0.name
-    }
-
-    /// An example of Tianjin, moved to the region.
-    fn local(self, example: &str) -> String {
-        let RegionData { name, short_name, letter, .. } = self.0;
-        if self == Self::TIANJIN {
-            return example.to_owned();
-        }
-        example.replace("天津市", name).replace("天津", short_name).replace('津', letter)
-    }
-}
-
-impl PartialEq for Region {
-    fn eq(&self, other: &Self) -> bool {
-        self.code() == other.code()
-    }
-}
-
-impl Eq for Region {}
-
-impl std::fmt::Debug for Region {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Region({})", self.code())
-    }
-}
-
 /// A made-up issuing authority of a region: one for each group of the catalogue.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Issuer {
@@ -107,26 +64,6 @@ pub struct Issuer {
     pub name: String,
     /// The catalogue group ([`LicenceType::group`]) whose types it issues.
     pub group: String,
-}
-
-/// A value that the generator made does not pass its own rules: a catalogue that `check` would
-/// refuse, or a fault here.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-pub enum GenerateError {
-    #[error("the catalogue has no types")]
-    NoTypes,
-    #[error("no authority issues types of group {group}")]
-    NoIssuer { group: String },
-    #[error(transparent)]
-    Uscc(#[from] UsccError),
-    #[error(transparent)]
-    Citizen(#[from] CitizenError),
-    #[error(transparent)]
-    Holder(#[from] HolderError),
-    #[error(transparent)]
-    Identifier(#[from] IdentifierError),
-    #[error("the record cannot be written: {0}")]
-    Line(String),
 }
 
 /// The issuing authorities of a region, in the order of the catalogue's groups.
@@ -394,70 +331,6 @@ impl Made<'_> {
     }
 }
 
-/// How the licence numbers of a type look.
-#[derive(Debug)]
-struct Numbering {
-    head: String,
-    /// Where in the head the year of issue stands.
-    year_at: Option<usize>,
-    width: usize,
-    tail: String,
-}
-
-impl Numbering {
-    /// After the type's example: the longest run of digits counts up, so that numbers of a type are
-    /// distinct; the years that the examples are of become those of the issue.
-    fn new(example: &str, region: Region) -> Self {
-        let example = if region == Region::TIANJIN {
-            example.to_owned()
-        } else {
-            let province = region.code().get(..2).unwrap_or_default();
-            example.replacen("120", &format!("{province}0"), 1).replace('津', region.0.letter)
-        };
-        let longest = runs(&example).max_by_key(|run| (run.len().min(4), run.start));
-        let run = longest.unwrap_or(example.len()..example.len());
-        let width = run.len().min(8);
-        let head = example.get(..run.end - width).unwrap_or_default().to_owned();
-        Self {
-            year_at: ["2023", "2024"].iter().filter_map(|year| head.rfind(year)).max(),
-            head,
-            width,
-            tail: example.get(run.end..).unwrap_or_default().to_owned(),
-        }
-    }
-
-    fn number(&self, n: u64, year: i32) -> String {
-        let Self { head, tail, width, .. } = self;
-        match self.year_at.and_then(|at| Some((head.get(..at)?, head.get(at + 4..)?))) {
-            Some((before, after)) => format!("{before}{year}{after}{n:0width$}{tail}"),
-            None => format!("{head}{n:0width$}{tail}"),
-        }
-    }
-}
-
-/// The day that is so many days after 1970-01-01.
-fn day(number: i64) -> Day {
-    Timestamp::from_secs(number * 86_400).day()
-}
-
-/// In days since 1970-01-01.
-fn number_of_day(day: Day) -> i64 {
-    // A day begins in Shanghai while it is still the day before in UTC.
-    day.start().secs().div_euclid(86_400) + 1
-}
-
-/// The runs of ASCII digits in a text.
-fn runs(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(at..)?;
-        let start = at + rest.find(|c: char| c.is_ascii_digit())?;
-        let digits = text.get(start..)?.bytes().take_while(u8::is_ascii_digit).count();
-        at = start + digits;
-        Some(start..at)
-    })
-}
-
 fn valid_until(validity: Validity, issued: Day, dice: &mut Dice) -> Option<Day> {
     match validity {
         Validity::LongTerm => None,
@@ -494,5 +367,6 @@ fn base36(seed: u64) -> String {
     text
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;

@@ -158,7 +158,7 @@ fn check_face_field(field: &Field, findings: &mut Findings) {
         findings.require(fits && !field.codes.iter().take(at).any(|c| c == code), "field.codes", code);
     }
     for example in &field.examples {
-        let items = example.split(super::generate::EXAMPLE_SEPARATOR).map(|item| Json::Text(item.into()));
+        let items = example.split(super::catalogue::EXAMPLE_SEPARATOR).map(|item| Json::Text(item.into()));
         let value = match field.kind {
             FieldKind::List => Json::List(items.collect()),
             _ => Json::Text(example.into()),

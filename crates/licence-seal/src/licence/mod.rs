@@ -19,35 +19,46 @@
 //! (organisation codes), GB 11643 (citizen number), ISO/IEC 7064. What was read and what was only
 //! seen in use is said where it matters.
 
-pub mod catalogue;
-pub mod citizen;
-pub mod context;
+mod catalogue;
+mod citizen;
+mod code_type;
+mod context;
 mod embedded;
-pub mod face;
-pub mod generate;
-pub mod holder;
-pub mod identifier;
+mod holder;
+mod identifier;
 pub mod json_schema;
 mod lint;
-mod pools;
-pub mod record;
-pub mod status;
+mod masks;
+mod record;
+mod status;
 mod strict_json;
 mod summary;
 mod syntax;
-pub mod uscc;
+mod uscc;
+
+#[cfg(feature = "make")]
+mod face;
+#[cfg(feature = "samples")]
+mod generate;
 
 pub use catalogue::{
-    Catalogue, CatalogueError, CodeSource, Field, FieldKind, HolderKind, LicenceType, Share, Validity,
+    Authority, COMMON_NAMES, Catalogue, CatalogueError, CodeSource, Field, FieldKind, Group, HolderKind,
+    IssuerLevel, LicenceType, NotAValidity, Sensitivity, Share, Validity,
 };
 pub use citizen::{CitizenError, CitizenNumber};
-pub use context::{Basis, BasisKind, ContextError, RequestContext};
-pub use generate::{Generator, Issuer, Region, issuers};
-pub use holder::{Holder, HolderCodeType, HolderError, PersonKind};
-pub use identifier::{Identifier, IdentifierError, TypeCode};
+pub use code_type::{HolderCodeType, PersonKind};
+pub use context::{Basis, BasisKind, ContextError, RawContext, RequestContext};
+pub use holder::{Holder, HolderError, check_code};
+pub use identifier::{Identifier, IdentifierError, Part, TypeCode};
 pub use lint::{CatalogueFinding, check_catalogue};
+pub use masks::mask_identity_number;
 pub use record::{FieldValue, HolderRef, Record, RecordError, RecordRef, Rule, ValueRef};
 pub use status::{Effective, State, UnknownState};
 pub use summary::TypeSummary;
 pub use syntax::clean as clean_text;
 pub use uscc::{Uscc, UsccError};
+
+#[cfg(feature = "make")]
+pub use face::{FaceLayout, FaceRow, MmBox};
+#[cfg(feature = "samples")]
+pub use generate::{GenerateError, Generator, Issuer, Region, issuers};

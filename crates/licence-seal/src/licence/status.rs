@@ -138,17 +138,6 @@ impl Effective {
     pub fn is_good(self) -> bool {
         self == Self::Declared(State::Valid)
     }
-
-    /// Status number of the national sharing interface: 0 good, 21 ended, 22 expired, 23 limited.
-    /// The national list has no number for a licence whose period has not begun: 23.
-    pub fn national_number(self) -> u8 {
-        match self {
-            Self::Declared(State::Valid) => 0,
-            Self::Declared(State::Withdrawn | State::Revoked | State::Cancelled | State::Superseded) => 21,
-            Self::Expired => 22,
-            Self::Declared(State::Restricted | State::Suspended) | Self::NotYetValid => 23,
-        }
-    }
 }
 
 impl Serialize for Effective {
@@ -192,10 +181,10 @@ mod tests {
     fn a_revoked_licence_is_revoked_even_after_its_last_day() {
         let effective =
             State::Revoked.effective(day("2020-01-01"), Some(day("2021-01-01")), day("2026-01-01"));
-        assert_eq!((effective.word(), effective.national_number()), ("revoked", 21));
+        assert_eq!(effective.word(), "revoked");
         let effective =
             State::Suspended.effective(day("2020-01-01"), Some(day("2021-01-01")), day("2026-01-01"));
-        assert_eq!((effective.word(), effective.national_number()), ("expired", 22));
+        assert_eq!(effective.word(), "expired");
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 
 /// As much of a JSON value as a record can need.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,19 +21,6 @@ pub enum Json<'a> {
 }
 
 pub type Members<'a> = BTreeMap<Cow<'a, str>, Json<'a>>;
-
-impl<'a> From<&'a Value> for Json<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::String(text) => Self::Text(text.into()),
-            Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
-            Value::Object(members) => Self::Object(
-                members.iter().map(|(name, value)| (name.as_str().into(), value.into())).collect(),
-            ),
-            Value::Null | Value::Bool(_) | Value::Number(_) => Self::Other,
-        }
-    }
-}
 
 /// Parses one JSON value (nothing but white space after it). The second part lists the paths of
 /// members that came more than once; of those the first value is kept.
@@ -156,7 +142,22 @@ impl<'de> Visitor<'de> for Name {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    impl<'a> From<&'a Value> for Json<'a> {
+        fn from(value: &'a Value) -> Self {
+            match value {
+                Value::String(text) => Self::Text(text.into()),
+                Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+                Value::Object(members) => Self::Object(
+                    members.iter().map(|(name, value)| (name.as_str().into(), value.into())).collect(),
+                ),
+                Value::Null | Value::Bool(_) | Value::Number(_) => Self::Other,
+            }
+        }
+    }
 
     #[test]
     fn repeated_members_are_found_at_every_depth() {

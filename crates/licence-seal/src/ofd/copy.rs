@@ -12,8 +12,7 @@ use super::page::{Colour, Drawing, Font, Shape};
 use super::shown::Shown;
 use super::text::{self, clean, fit, width};
 use super::write::{Document, Indexed};
-use crate::licence::LicenceType;
-use crate::licence::face::MmBox;
+use crate::licence::{LicenceType, MmBox};
 use crate::seal::SealedLicence;
 use crate::time::Timestamp;
 

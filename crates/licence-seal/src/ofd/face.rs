@@ -12,8 +12,7 @@ use super::page::{Colour, Drawing, Font};
 use super::shown::Shown;
 use super::text::{self, Fitted, clean, fit};
 use super::write::Indexed;
-use crate::licence::face::{FaceLayout, FaceRow, MmBox};
-use crate::licence::{FieldKind, FieldValue, LicenceType};
+use crate::licence::{FaceLayout, FaceRow, FieldKind, FieldValue, LicenceType, MmBox};
 
 const INK: Colour = [20, 20, 20];
 const LABEL: Colour = [110, 80, 45];
@@ -309,5 +308,6 @@ fn code_picture(text: &str) -> Result<Vec<u8>, WriteError> {
     Ok(file)
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,7 @@ use super::{Limits, verify_ofd};
 use crate::pki::asn1::{self, INTEGER, SEQUENCE};
 use crate::seal::report::Report;
 use crate::seal::ses::{Seal, Stamp};
-use crate::seal::trust::Trust;
-use crate::seal::verify::{Ask, verify_licence, verify_seal, verify_stamp};
+use crate::seal::{Ask, Trust, verify_licence, verify_seal, verify_stamp};
 
 /// The kinds of file that can be verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,8 +7,7 @@ use super::WriteError;
 use super::face::draw;
 use super::shown::Shown;
 use super::write::Document;
-use crate::licence::LicenceType;
-use crate::licence::face::MmBox;
+use crate::licence::{LicenceType, MmBox};
 use crate::seal::SealedLicence;
 use crate::time::Day;
 

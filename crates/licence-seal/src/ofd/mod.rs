@@ -18,68 +18,49 @@
 //! | `shown`, `face`, `licence`, `copy` | the licence and the annotated copy, from a sealed licence alone |
 //! | `sign` | adding a signature: what it covers, and what it leaves open |
 
-pub mod archive;
-mod copy;
-mod face;
+mod archive;
+mod error;
 mod kind;
-mod licence;
-pub mod package;
-mod page;
+mod package;
 mod page_seal;
-pub mod settings;
+mod settings;
+mod signature;
+mod verify;
+mod xml;
+
+#[cfg(feature = "make")]
+mod copy;
+#[cfg(feature = "make")]
+mod face;
+#[cfg(feature = "make")]
+mod licence;
+#[cfg(feature = "make")]
+mod page;
+#[cfg(feature = "make")]
 mod shown;
+#[cfg(feature = "make")]
 mod sign;
-pub mod signature;
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "make")]
 mod text;
-pub mod verify;
-pub mod write;
-pub mod xml;
+#[cfg(feature = "make")]
+mod write;
 
-pub use copy::{Annotation, MAX_NAME, annotated_copy};
+pub use archive::{ArchiveError, Entry};
+pub use error::OfdError;
 pub use kind::FileKind;
-pub use licence::{Unsealed, licence_ofd};
 pub use package::{Document, Package};
 pub use settings::Limits;
-pub use sign::{Mark, Place, Signing, TimeStamper, sign};
+pub use signature::{Listed, list as signatures};
 pub use verify::verify_ofd;
-pub use write::WriteError;
+pub use xml::XmlError;
 
-use archive::ArchiveError;
-use xml::XmlError;
-
-/// Why something is no OFD, or not one that can be looked at.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum OfdError {
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    #[error("it is encrypted ({0}); only the decrypted file can be checked")]
-    Encrypted(String),
-    #[error("{0} is not in the package")]
-    Missing(String),
-    #[error("{part}: {why}")]
-    Xml { part: String, why: XmlError },
-    #[error("{part} does not begin with an element {wanted}")]
-    Root { part: String, wanted: &'static str },
-    #[error("OFD.xml names no document")]
-    NoDocument,
-    #[error("more than {0} documents")]
-    TooManyDocuments(usize),
-    #[error("two documents have the same root, {0}")]
-    DocumentTwice(String),
-    #[error("more than {0} pages and attachments")]
-    TooManyPages(usize),
-    #[error("the document has no list of pages")]
-    NoPages,
-    #[error("{part} names \"{location}\", which leads to no entry of the package")]
-    Dangling { part: String, location: String },
-    #[error("{part} has no {what}")]
-    Lacks { part: String, what: &'static str },
-    #[error("signature \"{0}\" stands twice in the list")]
-    SignatureTwice(String),
-    #[error("more than {0} signatures")]
-    TooManySignatures(usize),
-    #[error("a signature is of type \"{0}\", neither Seal nor Sign")]
-    SignatureType(String),
-}
+#[cfg(feature = "make")]
+pub use {
+    copy::{Annotation, MAX_NAME, annotated_copy},
+    licence::{Unsealed, licence_ofd},
+    sign::{Mark, Place, Signing, TimeStamper, sign},
+    write::{WriteError, pack},
+};

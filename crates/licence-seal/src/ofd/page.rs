@@ -7,7 +7,7 @@
 use quick_xml::escape::escape;
 
 use super::text::{self, Fitted};
-use crate::licence::face::MmBox;
+use crate::licence::MmBox;
 
 /// Name space of every element of an OFD.
 pub const NAMESPACE: &str = "xmlns:ofd=\"http://www.ofdspec.org/2016\"";

@@ -10,10 +10,8 @@
 
 use super::Document;
 use crate::crypto::Digest;
-use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{CopyFacts, Report, SealVerdict, Sentence};
-use crate::seal::trust::{PageSealer, Trust};
-use crate::seal::verify::voiced;
+use crate::seal::{Check, PageSealer, SubIndication, Trust, voiced};
 use crate::time::Timestamp;
 
 const BINDING: &str = "pageBinding";

@@ -11,7 +11,7 @@ pub struct Limits {
     pub entry: usize,
     /// All entries together, unpacked, bytes.
     pub total: usize,
-    /// Unpacked to packed size of an entry of more than [`RATIO_FLOOR`] bytes.
+    /// Unpacked to packed size of an entry of more than 1 MiB.
     pub ratio: usize,
     /// Elements of one XML part.
     pub xml_elements: usize,

@@ -10,11 +10,9 @@ use std::collections::BTreeMap;
 use super::WriteError;
 use super::text::clean;
 use crate::crypto::sha256;
-use crate::licence::face::FaceRow;
-use crate::licence::{FieldKind, FieldValue, HolderCodeType, LicenceType};
-use crate::seal::SealedLicence;
-use crate::seal::check::Outcome;
+use crate::licence::{FaceRow, FieldKind, FieldValue, HolderCodeType, LicenceType};
 use crate::seal::ses::{Protected, Trust, check_stamp};
+use crate::seal::{Outcome, SealedLicence};
 use crate::time::{Day, Timestamp};
 
 /// What a sealed licence shows, checked.

@@ -11,6 +11,7 @@
 //! The alternative, to sign first and verify the result, would leave a bad stamp in the world.
 
 mod list;
+mod mark;
 mod place;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use quick_xml::escape::escape;
 
 use self::list::{Folder, Ids, List, escape_path, root_with_list};
+pub use self::mark::{Mark, TimeStamper};
 pub use self::place::Place;
 use self::place::{StampAt, stamps};
 use super::page::{DECLARATION, NAMESPACE, boxed};
@@ -27,21 +29,9 @@ use super::write::pack;
 use super::{Document, Limits, Package, WriteError, package};
 use crate::crypto::Signer;
 use crate::pki::Certificate;
-use crate::seal::check::Outcome;
+use crate::seal::Outcome;
 use crate::seal::ses::{self, Seal, Trust, Version, check_seal};
 use crate::time::Timestamp;
-
-/// Asks an authority for a time stamp token (GB/T 20520, RFC 3161) over a signature value.
-pub type TimeStamper<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, String>;
-
-/// What kind of signature.
-#[derive(Clone, Copy)]
-pub enum Mark<'a> {
-    /// `Type="Seal"`: a stamp with a V4 seal (DER).
-    Stamp { seal: &'a [u8], place: Place, time_stamp: Option<TimeStamper<'a>> },
-    /// `Type="Sign"`: r and s over `Signature.xml`, nothing to see, and no certificate in it.
-    Plain,
-}
 
 /// Who signs, how, and when.
 #[derive(Clone, Copy)]
@@ -213,5 +203,6 @@ fn value(
     })
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,8 @@ use crate::crypto::{PrivateKey, Secret, SeededRandom, Suite};
 use crate::licence::{Catalogue, Generator, LicenceType, Record, Region};
 use crate::pki::Certificate;
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
-use crate::seal::batch::{SealImpression, Voice};
 use crate::seal::ses::{CertList, SealKind, SealSpec, create, draw};
-use crate::seal::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use crate::seal::{SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence, SealingKey, Voice};
 use crate::time::Timestamp;
 
 /// When everything here is made.

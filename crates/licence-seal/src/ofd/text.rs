@@ -5,7 +5,7 @@
 //! for ASCII, as in 宋体; capitals and digits get a little more, since they are wider in the fonts that
 //! readers fall back on. Whatever the font, the same lines stand in the same places.
 
-use crate::licence::face::MmBox;
+use crate::licence::MmBox;
 
 /// Distance of two lines, in ems.
 pub const LEADING: f32 = 1.2;

@@ -14,7 +14,7 @@ use super::names::{AlternativeNames, DistinguishedName};
 use super::scope::DistributionPoint;
 use super::verified::Verified;
 use crate::crypto::{
-    CertificateKey, CryptoError, Digest, PublicKey, SignatureAlgorithm, Suite, pem_decode_all, sha256,
+    CertificateKey, CryptoError, Digest, PublicKey, SignatureAlgorithm, pem_decode_all, sha256,
 };
 use crate::time::Timestamp;
 
@@ -177,11 +177,6 @@ impl Certificate {
         &self.0.signature_oid
     }
 
-    /// The suite under which the issuer signed.
-    pub fn signature_suite(&self) -> Option<Suite> {
-        Suite::from_signature_oid(&self.0.signature_oid)
-    }
-
     pub fn basic_constraints(&self) -> Option<BasicConstraints> {
         self.0.extensions.basic_constraints
     }
@@ -255,13 +250,8 @@ impl Certificate {
         self.0.extensions.unknown_critical.as_deref()
     }
 
-    /// Verifies this certificate's signature with the key of `issuer`, and nothing else.
-    pub fn verify_signature(&self, issuer: &Self) -> Result<(), PkiError> {
-        self.verify_once(issuer, &Verified::default())
-    }
-
-    /// [`Certificate::verify_signature`], but a signature that is known to verify is not verified
-    /// again.
+    /// Verifies this certificate's signature with the key of `issuer`, and nothing else; one that is
+    /// known to verify is not verified again.
     pub(super) fn verify_once(&self, issuer: &Self, known: &Verified) -> Result<(), PkiError> {
         let algorithm = self.0.algorithm.as_ref().map_err(|algorithm| self.unsupported(algorithm))?;
         let key = issuer.certificate_key()?;

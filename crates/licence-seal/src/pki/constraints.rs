@@ -8,7 +8,6 @@
 
 use super::asn1::{Fault, SEQUENCE, explicit, whole};
 use super::names::{DistinguishedName, GeneralName, is_host};
-use super::{Certificate, PkiError};
 
 /// Most comparisons of a name with a constraint for one path.
 pub const MAX_NAME_COMPARISONS: usize = 100_000;
@@ -51,21 +50,8 @@ impl NameConstraints {
         }
     }
 
-    /// Whether every name of `certificate` is permitted here and none excluded. `work` counts
-    /// comparisons.
-    pub(super) fn check(&self, certificate: &Certificate, work: &mut usize) -> Result<(), PkiError> {
-        let subject = certificate.subject_name();
-        let directory = (!subject.is_empty()).then(|| GeneralName::Directory(subject.clone()));
-        let emails = subject.emails().iter().map(|email| GeneralName::Email(email.clone()));
-        let implied: Vec<GeneralName> = directory.into_iter().chain(emails).collect();
-        let named = certificate.alternative_names().map(|names| names.names.as_slice()).unwrap_or_default();
-        for name in implied.iter().chain(named) {
-            self.check_name(name, work).map_err(|broken| broken.of(certificate, name))?;
-        }
-        Ok(())
-    }
-
-    fn check_name(&self, name: &GeneralName, work: &mut usize) -> Result<(), Broken> {
+    /// Whether `name` is permitted here and not excluded. `work` counts comparisons.
+    pub(super) fn check(&self, name: &GeneralName, work: &mut usize) -> Result<(), Broken> {
         let mut constrained = false;
         let mut permitted = false;
         let lists = [(true, &self.permitted), (false, &self.excluded)];
@@ -91,21 +77,13 @@ impl NameConstraints {
     }
 }
 
-enum Broken {
+/// How a name breaks the constraints.
+pub(super) enum Broken {
     Rule,
+    /// It is constrained in a form that is not supported.
     Form,
+    /// More than [`MAX_NAME_COMPARISONS`].
     Work,
-}
-
-impl Broken {
-    fn of(self, certificate: &Certificate, name: &GeneralName) -> PkiError {
-        let subject = certificate.subject().to_owned();
-        match self {
-            Self::Rule => PkiError::NameNotPermitted { subject, name: format!("{name:?}") },
-            Self::Form => PkiError::NameConstraintsUnsupported { subject },
-            Self::Work => PkiError::TooMuchWork(MAX_NAME_COMPARISONS),
-        }
-    }
 }
 
 /// The base of a GeneralSubtree, without the minimum and maximum that RFC 5280 does not allow.
@@ -218,7 +196,7 @@ mod tests {
         let list = |tag| NameConstraints::read(&sequence(&[&tlv(tag, &[&subtree])])).unwrap();
         let der = tlv(form, &[name]);
         let name = GeneralName::read(&whole(&der, form).unwrap());
-        let passes = |tag| list(tag).check_name(&name, &mut 0).is_ok();
+        let passes = |tag| list(tag).check(&name, &mut 0).is_ok();
         (passes(explicit(0)), !passes(explicit(1)))
     }
 
@@ -296,7 +274,7 @@ mod tests {
             let subtree = sequence(&[&tlv(form, &[&base])]);
             let names = GeneralName::read_all(&sequence(&[&tlv(form, &[&name])])).unwrap();
             if let Ok(list) = NameConstraints::read(&sequence(&[&tlv(explicit(1), &[&subtree])])) {
-                let _ = list.check_name(&names[0], &mut 0);
+                let _ = list.check(&names[0], &mut 0);
             }
             let _ = (NameConstraints::read(&base), GeneralName::read_all(&base), DistinguishedName::read(&base));
         }

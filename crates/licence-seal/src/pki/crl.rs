@@ -12,12 +12,12 @@ use std::fmt;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, RevokedCertificate, X509Version};
 
-use super::PkiError;
 use super::asn1::{GENERALIZED_TIME, whole};
 use super::certificate::{Certificate, SignedParts};
 use super::names::DistinguishedName;
 use super::scope::{Reasons, Scope};
 use super::verified::Verified;
+use super::{PkiError, RevocationReason};
 use crate::crypto::{Digest, SignatureAlgorithm, pem_decode_all, sha256};
 use crate::time::Timestamp;
 
@@ -28,61 +28,6 @@ const MAX_EXTENSIONS: usize = 16;
 
 const DELTA_CRL_INDICATOR: &str = "2.5.29.27";
 const EXPIRED_CERTS_ON_CRL: &str = "2.5.29.60";
-
-/// Why a certificate was revoked (RFC 5280 5.3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RevocationReason {
-    Unspecified,
-    KeyCompromise,
-    CaCompromise,
-    AffiliationChanged,
-    Superseded,
-    CessationOfOperation,
-    CertificateHold,
-    RemoveFromCrl,
-    PrivilegeWithdrawn,
-    AaCompromise,
-}
-
-impl RevocationReason {
-    const ALL: [(Self, u8, &'static str); 10] = [
-        (Self::Unspecified, 0, "unspecified"),
-        (Self::KeyCompromise, 1, "keyCompromise"),
-        (Self::CaCompromise, 2, "cACompromise"),
-        (Self::AffiliationChanged, 3, "affiliationChanged"),
-        (Self::Superseded, 4, "superseded"),
-        (Self::CessationOfOperation, 5, "cessationOfOperation"),
-        (Self::CertificateHold, 6, "certificateHold"),
-        (Self::RemoveFromCrl, 8, "removeFromCRL"),
-        (Self::PrivilegeWithdrawn, 9, "privilegeWithdrawn"),
-        (Self::AaCompromise, 10, "aACompromise"),
-    ];
-
-    /// An unknown code counts as unspecified.
-    pub fn from_code(code: u8) -> Self {
-        Self::ALL.iter().find(|(_, known, _)| *known == code).map_or(Self::Unspecified, |entry| entry.0)
-    }
-
-    pub fn code(self) -> u8 {
-        Self::ALL.iter().find(|entry| entry.0 == self).map_or(0, |entry| entry.1)
-    }
-
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|entry| entry.0 == self).map_or("unspecified", |entry| entry.2)
-    }
-
-    /// Whether the key was surely in its owner's hands until the revocation. If not, a signature
-    /// whose time is only claimed may have been made by whoever took the key.
-    pub const fn key_was_safe(self) -> bool {
-        matches!(self, Self::AffiliationChanged | Self::Superseded | Self::CessationOfOperation)
-    }
-}
-
-impl fmt::Display for RevocationReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// When and why a certificate was revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -214,7 +159,11 @@ impl Crl {
         let expired_before = certificate.not_after() < self.this_update;
         let dropped =
             expired_before && self.keeps_expired_since.is_none_or(|since| certificate.not_after() < since);
-        if dropped || self.is_delta { Reasons::NONE } else { self.scope.covers(certificate) }
+        if dropped || self.is_delta {
+            return Reasons::NONE;
+        }
+        let is_authority = certificate.basic_constraints().is_some_and(|constraints| constraints.ca);
+        self.scope.covers(is_authority, certificate.distribution_points())
     }
 
     /// Verifies that the list is by `issuer`: its name, its right to sign lists, the signature.

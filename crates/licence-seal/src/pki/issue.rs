@@ -44,7 +44,8 @@ impl Name {
         Self { common_name: common_name.to_owned(), organization: None }
     }
 
-    pub fn with_organization(self, organization: &str) -> Self {
+    #[cfg(test)]
+    fn with_organization(self, organization: &str) -> Self {
         Self { organization: Some(organization.to_owned()), ..self }
     }
 
@@ -329,6 +330,7 @@ fn dotted(oid: &str) -> Result<Vec<u8>, PkiError> {
     asn1::oid(oid).ok_or(PkiError::CertificateFormat("an object identifier is none"))
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use std::process::Command;

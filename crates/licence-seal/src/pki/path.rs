@@ -11,62 +11,11 @@ use super::crl::Crl;
 use super::profile;
 use super::revocation::Lists;
 use super::rules;
-use super::{Anchors, Certificate, PkiError};
-use crate::time::Timestamp;
+use super::work::Work;
+use super::{Anchors, Certificate, PkiError, Terms, Usage};
 
 /// Most certificates in a path, leaf and anchor included.
 pub const MAX_DEPTH: usize = 8;
-/// Most verifications of certificates' signatures for one path.
-pub const MAX_SIGNATURE_CHECKS: usize = 64;
-/// Most verifications of revocation lists for one path: an archive has one of each month.
-pub const MAX_LIST_CHECKS: usize = 1024;
-
-/// What must be known about revocation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Revocation {
-    /// Every issuer of the path but the anchor's own must have a fresh list here.
-    Required,
-    /// No list is needed; but the lists that are given for an issuer must be good ones.
-    IfGiven,
-}
-
-/// What the leaf is to be used for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Usage {
-    Any,
-    /// Signing seals, stamps and statements: `digitalSignature` or `nonRepudiation`.
-    Sign,
-    /// A server of a connection: its purpose, and the strict profile of `profile`.
-    TlsServer,
-    /// A client of a connection: its purpose. It is registered by the digest of its certificate.
-    TlsClient,
-}
-
-/// Under which terms a path is validated.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Terms {
-    /// The moment at which everything must have been valid: a signing time, or now.
-    pub at: Timestamp,
-    /// When the question is asked; revocation lists issued up to here are known.
-    pub now: Timestamp,
-    pub revocation: Revocation,
-    pub usage: Usage,
-    /// Whether `at` is proved and not just claimed: then a later revocation leaves no doubt, whatever
-    /// its reason.
-    pub proved: bool,
-}
-
-impl Terms {
-    /// Everything must be valid now, with revocation known.
-    pub const fn strict(now: Timestamp, usage: Usage) -> Self {
-        Self { at: now, now, revocation: Revocation::Required, usage, proved: false }
-    }
-
-    /// A missing revocation list no longer refuses the path.
-    pub const fn without_required_revocation(self) -> Self {
-        Self { revocation: Revocation::IfGiven, ..self }
-    }
-}
 
 /// A validated path: leaf first, anchor last (both the same if the leaf is an anchor).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,31 +66,6 @@ pub fn validate<'a>(
         subject: dead_end.subject().to_owned(),
         issuer: dead_end.issuer().to_owned(),
     }))
-}
-
-/// What was spent on one path.
-#[derive(Default)]
-pub(super) struct Work {
-    signatures: usize,
-    lists: usize,
-    pub comparisons: usize,
-}
-
-impl Work {
-    /// One more signature of a certificate, if it is still allowed.
-    pub fn signature(&mut self) -> Result<(), PkiError> {
-        one_more(&mut self.signatures, MAX_SIGNATURE_CHECKS)
-    }
-
-    /// One more signature of a list, if it is still allowed.
-    pub fn list(&mut self) -> Result<(), PkiError> {
-        one_more(&mut self.lists, MAX_LIST_CHECKS)
-    }
-}
-
-const fn one_more(count: &mut usize, most: usize) -> Result<(), PkiError> {
-    *count = count.saturating_add(1);
-    if *count > most { Err(PkiError::TooMuchWork(most)) } else { Ok(()) }
 }
 
 struct Search<'a, 'b> {

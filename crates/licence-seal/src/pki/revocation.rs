@@ -12,10 +12,10 @@
 
 use super::certificate::Certificate;
 use super::crl::Crl;
-use super::path::{Revocation, Terms, Work};
 use super::rules;
 use super::scope::Reasons;
-use super::{Anchors, PkiError};
+use super::work::Work;
+use super::{Anchors, PkiError, Revocation, Terms};
 use crate::time::Timestamp;
 
 pub(super) struct Lists<'a, 'b> {

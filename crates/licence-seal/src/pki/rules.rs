@@ -1,7 +1,7 @@
 //! The rules of RFC 5280 6.1 that every path is held to, whatever it is for.
 
-use super::path::Usage;
-use super::{Certificate, PkiError};
+use super::constraints::{Broken, MAX_NAME_COMPARISONS, NameConstraints};
+use super::{Certificate, GeneralName, PkiError, Usage};
 use crate::time::Timestamp;
 
 /// Whether `issuer` may stand above `path`.
@@ -94,9 +94,31 @@ pub(super) fn names(path: &[&Certificate], work: &mut usize) -> Result<(), PkiEr
         let Some(Ok(constraints)) = authority.name_constraints() else { continue };
         for (below, certificate) in path.iter().enumerate().take(depth) {
             if below == 0 || !certificate.is_self_issued() {
-                constraints.check(certificate, work)?;
+                permitted(constraints, certificate, work)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Whether every name of `certificate` is permitted and none excluded. `work` counts comparisons.
+fn permitted(
+    constraints: &NameConstraints,
+    certificate: &Certificate,
+    work: &mut usize,
+) -> Result<(), PkiError> {
+    let subject = certificate.subject_name();
+    let directory = (!subject.is_empty()).then(|| GeneralName::Directory(subject.clone()));
+    let emails = subject.emails().iter().map(|email| GeneralName::Email(email.clone()));
+    let implied: Vec<GeneralName> = directory.into_iter().chain(emails).collect();
+    let named = certificate.alternative_names().map(|names| names.names.as_slice()).unwrap_or_default();
+    for name in implied.iter().chain(named) {
+        let subject = || certificate.subject().to_owned();
+        constraints.check(name, work).map_err(|broken| match broken {
+            Broken::Rule => PkiError::NameNotPermitted { subject: subject(), name: format!("{name:?}") },
+            Broken::Form => PkiError::NameConstraintsUnsupported { subject: subject() },
+            Broken::Work => PkiError::TooMuchWork(MAX_NAME_COMPARISONS),
+        })?;
     }
     Ok(())
 }

@@ -5,7 +5,6 @@
 //! such a list is passed over for that certificate, as if it were not there. Names of points are
 //! compared octet by octet, as RFC 5280 6.3.3 has one authority write both.
 
-use super::Certificate;
 use super::asn1::{Element, Fault, Reader, SEQUENCE, SET, explicit, sequence, tlv, whole};
 use super::names::raw_names;
 
@@ -128,9 +127,9 @@ impl Scope {
         })
     }
 
-    /// For which reasons a list of this scope would name `certificate` (RFC 5280 6.3.3 b, d).
-    pub fn covers(&self, certificate: &Certificate) -> Reasons {
-        let is_authority = certificate.basic_constraints().is_some_and(|constraints| constraints.ca);
+    /// For which reasons a list of this scope would name a certificate with these points (RFC 5280
+    /// 6.3.3 b, d).
+    pub fn covers(&self, is_authority: bool, points: &[DistributionPoint]) -> Reasons {
         if self.only_attributes
             || (self.only_users && is_authority)
             || (self.only_authorities && !is_authority)
@@ -138,9 +137,9 @@ impl Scope {
             return Reasons::NONE;
         }
         let Some(names) = &self.point else { return self.reasons };
-        let points = certificate.distribution_points().iter();
-        let ours =
-            points.filter(|point| !point.by_another && point.names.iter().any(|name| names.contains(name)));
+        let ours = points
+            .iter()
+            .filter(|point| !point.by_another && point.names.iter().any(|name| names.contains(name)));
         let asked = ours.fold(Reasons::NONE, |sum, point| sum.or(point.reasons));
         self.reasons.and(asked)
     }

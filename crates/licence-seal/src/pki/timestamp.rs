@@ -5,23 +5,24 @@
 //! stamping and nothing else, marked critical (RFC 3161 2.3), and its path must have held at the
 //! token's own time. GB/T 20520 takes over the structure, with SM2 and SM3 for the algorithms, as
 //! far as tokens of the field show; its text was not at hand.
-//!
-//! [`make`] is a small time stamp authority for tests, the demo and tools, in the manner of
-//! `issue`: moment, serial number and key are passed in, and it keeps no state.
+
+#[cfg(feature = "make")]
+mod make;
+
+#[cfg(feature = "make")]
+pub use make::make;
 
 use super::asn1::{
     self, BOOLEAN, Fault, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE,
-    explicit, generalized_time, integer, sequence, tlv, unsigned,
+    explicit,
 };
-use super::cms::{self, CmsError, Draft, Form, SignedData, Verified};
+use super::cms::{CmsError, SignedData, Verified};
 use super::{Certificate, PkiError};
-use crate::crypto::{Digest, Signer, Suite};
+use crate::crypto::{Digest, Suite};
 use crate::time::Timestamp;
 
 /// Content type of a token (RFC 3161 2.4.2).
 const TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
-/// Policy that [`make`] names: it means nothing outside tests and samples.
-const SAMPLE_POLICY: &str = "1.2.3.4.1";
 /// Most extensions of a token.
 const MAX_EXTENSIONS: usize = 16;
 /// `[0]` and `[1]` primitive, in an accuracy.
@@ -198,35 +199,6 @@ fn no_critical_extensions(list: Reader<'_>) -> Result<(), TimestampError> {
     Ok(())
 }
 
-/// Makes a token: `certificate` (of [`super::issue::Profile::TimeStamping`]) and its key vouch that
-/// the imprint was there at `time`, which is written in whole seconds with an accuracy of one second.
-/// `serial` is the number of the token, big-endian; an authority gives each number once.
-pub fn make(
-    imprint: &Imprint,
-    time: Timestamp,
-    serial: &[u8],
-    certificate: &Certificate,
-    signer: &dyn Signer,
-) -> Result<Vec<u8>, TimestampError> {
-    let oid = |dotted| asn1::oid(dotted).ok_or(CmsError::Unwritable("no object identifier"));
-    let content = sequence(&[
-        &integer(1),
-        &oid(SAMPLE_POLICY)?,
-        &sequence(&[&sequence(&[&oid(imprint.suite.hash_oid())?]), &tlv(OCTET_STRING, &[&imprint.digest])]),
-        &unsigned(serial),
-        &generalized_time(time),
-        &sequence(&[&integer(1)]),
-    ]);
-    let draft = Draft {
-        form: Form::Cms,
-        content_type: TST_INFO,
-        content: &content,
-        detached: false,
-        signing_time: Some(time),
-    };
-    Ok(cms::sign(&draft, certificate, signer)?)
-}
-
 /// Names the place of a [`Fault`].
 trait At<T> {
     fn at(self, place: &'static str) -> Result<T, TimestampError>;
@@ -238,5 +210,6 @@ impl<T> At<T> for Result<T, Fault> {
     }
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;

@@ -7,40 +7,16 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::disclosure::{self, SaltKey, SaltKeyId};
-use super::manifest::{ATTEST_V1, BATCH_V1};
-use super::payload;
+use super::disclosure;
+use super::leaves::leaves;
 use super::sealed_licence::Proof;
-use super::{BatchId, Manifest, Payload, SealError, SealedLicence, ses};
+use super::{
+    BatchId, MAX_BATCH, Manifest, Payload, SaltKey, SaltKeyId, SealError, SealedLicence, Voice, ses,
+};
 use crate::crypto::{Beginning, CryptoError, Digest, Random, Signature, Signer, Suite, sha256};
 use crate::licence::{Catalogue, LicenceType, Record, RecordRef};
 use crate::merkle;
 use crate::time::Timestamp;
-
-pub use super::manifest::MAX_BATCH;
-
-/// In whose name a stamp speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Voice {
-    /// The issuing authority itself: "sealed by".
-    Issuer,
-    /// The library, for a record whose issuer's key is not here: "attested by".
-    Attestation,
-}
-
-impl Voice {
-    /// The stamp's `propertyInfo`.
-    pub const fn property(self) -> &'static str {
-        match self {
-            Self::Issuer => BATCH_V1,
-            Self::Attestation => ATTEST_V1,
-        }
-    }
-
-    pub fn from_property(text: &str) -> Option<Self> {
-        [Self::Issuer, Self::Attestation].into_iter().find(|voice| voice.property() == text)
-    }
-}
 
 /// Any second that is written otherwise than the first of 1970 from its first digit on.
 const ANOTHER_TIME: i64 = 1_795_000_000;
@@ -179,14 +155,14 @@ impl BatchSeal {
         if !records.iter().all(alike) {
             return Err(SealError::Batch("its licences differ in type or issuer"));
         }
-        let leaves = payload::leaves(records, kind, catalogue.version(), &batch, salt_key, suite);
+        let hashes = leaves(records, kind, catalogue.version(), &batch, salt_key, suite);
         let manifest = Manifest {
             issuer: first.issuer_code.to_owned(),
             type_code: first.type_code.to_owned(),
             batch,
             size: u8::try_from(records.len()).map_err(|_| SealError::Batch("it has more"))?,
             suite,
-            root: merkle::root(&suite, &leaves),
+            root: merkle::root(&suite, &hashes),
         };
         let time = Timestamp::from_secs(now.secs());
         let seal = &key.impression.seal;
@@ -194,7 +170,7 @@ impl BatchSeal {
         let signature = key.sign(&to_sign)?;
         let stamp = StampParts { impression: key.digest, time, voice: key.voice, signature };
         let (salt_key, schema) = (salt_key.id.clone(), catalogue.version().to_owned());
-        Ok((Self { manifest, stamp, salt_key, schema, leaves }, key.impression.clone()))
+        Ok((Self { manifest, stamp, salt_key, schema, leaves: hashes }, key.impression.clone()))
     }
 
     /// The leaves that these records give under this seal; those of [`Self::leaves`] if they are the ones
@@ -206,7 +182,7 @@ impl BatchSeal {
         salt_key: &SaltKey,
     ) -> Vec<Digest> {
         let (suite, batch) = (self.manifest.suite, &self.manifest.batch);
-        payload::leaves(records, kind, &self.schema, batch, salt_key, suite)
+        leaves(records, kind, &self.schema, batch, salt_key, suite)
     }
 
     /// Cuts licence `index`, which is `record`, out, showing the fields for which `show` says yes.
@@ -271,6 +247,12 @@ impl SealedBatch {
     ) -> Result<SealedLicence, SealError> {
         let record = self.records.get(index).ok_or(SealError::Batch("no such place in it"))?;
         self.seal.licence(index, record, catalogue, impression, salt_key, show)
+    }
+}
+
+impl BatchId {
+    pub fn generate(random: &dyn Random) -> Result<Self, SealError> {
+        Ok(Self::from_bytes(random.bytes()?))
     }
 }
 

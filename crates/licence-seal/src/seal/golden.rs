@@ -11,12 +11,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::batch::Voice;
 use super::ses::{Seal, Stamp};
 use super::testing::{City, ROLES, TYPE, asked_at, catalogue, seeded};
 use super::trust::Trust;
 use super::verify::{Ask, verify_licence, verify_seal, verify_stamp};
-use super::{Payload, SealedLicence, canonical, disclosure};
+use super::{Payload, SealedLicence, Voice, canonical, disclosure};
 use crate::crypto::{CryptoError, PublicKey, SeededRandom, Signature, Signer, Suite};
 use crate::licence::{State, TypeCode};
 use crate::pki::Certificate;

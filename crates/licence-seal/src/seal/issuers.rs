@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{CryptoError, Digest, Jws, PublicKey, Signer};
 use crate::time::Timestamp;
 
-use super::batch::Voice;
+use super::Voice;
 
 const TYP: &str = "licence-issuers+jwt";
 /// Authorities of the state, whose seals any city may list (area 100000 of GB/T 2260).
@@ -144,6 +144,7 @@ impl IssuerList {
     }
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::SealError;
-use crate::crypto::{Digest, Random, Suite};
+use crate::crypto::{Digest, Suite};
 
 /// First line of every manifest, and the `propertyInfo` of a stamp by the issuing authority.
 pub const BATCH_V1: &str = "licence-batch/v1";
@@ -26,10 +26,6 @@ impl BatchId {
 
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
-    }
-
-    pub fn generate(random: &dyn Random) -> Result<Self, SealError> {
-        Ok(Self(random.bytes()?))
     }
 
     pub const fn bytes(&self) -> &[u8; 16] {

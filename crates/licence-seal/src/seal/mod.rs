@@ -10,40 +10,66 @@
 //! | file | decides |
 //! |---|---|
 //! | `payload`, `disclosure` | what stands under the seal, and how one field of it is shown |
-//! | `manifest`, `batch` | what is stamped, and how a licence leads to it |
+//! | `manifest`, `voice` | what is stamped, and in whose name |
+//! | `batch`, `leaves`, `salts` | sealing many licences, and cutting one out |
 //! | `sealed_licence` | the one byte form of a `*.licence.json` |
 //! | `ses` | seals and stamps of GB/T 38540 and its relatives |
 //! | `issuers`, `trust` | who may seal what, and what a verifier holds |
 //! | `statement` | the issuing city's word on a licence's status |
 //! | `check`, `report`, `verify` | the checks, in ETSI EN 319 102-1 words, and what they add up to |
 
-pub mod batch;
-pub mod check;
+mod check;
 pub mod disclosure;
+mod error;
+mod issuers;
+mod jcs;
+mod manifest;
+mod payload;
+pub mod report;
+mod sealed_licence;
+pub mod ses;
+mod statement;
+mod trust;
+mod verify;
+mod voice;
+
+#[cfg(feature = "make")]
+mod batch;
+#[cfg(feature = "make")]
+mod leaves;
+#[cfg(feature = "make")]
+mod salts;
+
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod golden;
-pub mod issuers;
-mod jcs;
-pub mod manifest;
-pub mod payload;
-pub mod report;
-pub mod sealed_licence;
-pub mod ses;
-pub mod statement;
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod testing;
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;
-pub mod trust;
-pub mod verify;
 
-pub use batch::{BatchSeal, MAX_BATCH, SealedBatch, SealingKey, StampParts};
-pub use disclosure::{SaltKey, SaltKeyId};
-pub use manifest::{BatchId, Manifest};
+pub use check::{Check, Indication, Outcome, SubIndication, conclude, label};
+pub use error::SealError;
+pub(crate) use error::canonical;
+pub use issuers::{BindingError, Issuer, IssuerList, NodeBinding, SealBinding};
+pub use manifest::{BatchId, MAX_BATCH, Manifest};
 pub use payload::Payload;
-pub use sealed_licence::SealedLicence;
+pub use sealed_licence::{MAX_LEN as MAX_SEALED_LICENCE, Proof, SealedLicence};
+pub use statement::{StatusStatement, UnverifiedStatement};
+pub use trust::{PageSealer, Trust, folder_files};
+pub(crate) use verify::voiced;
+pub use verify::{Ask, verify_licence, verify_seal, verify_stamp};
+pub use voice::Voice;
 
-use crate::crypto::{CryptoError, Digest, Suite};
+#[cfg(feature = "make")]
+pub use {
+    batch::{BatchSeal, SaltKeys, SealImpression, SealedBatch, SealingKey, StampParts},
+    salts::{SaltKey, SaltKeyId, Salts},
+};
+
+use crate::crypto::{Digest, Suite};
 use crate::merkle;
 
 impl merkle::Hasher for Suite {
@@ -51,44 +77,8 @@ impl merkle::Hasher for Suite {
         Suite::hash(*self, parts)
     }
 
+    #[cfg(feature = "make")]
     fn hash_each(&self, messages: &[&[u8]]) -> Vec<Digest> {
         Suite::hash_each(*self, messages)
     }
-}
-
-/// Why something could not be sealed, or is not a sealed licence.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    #[error("not the canonical form (RFC 8785) of a sealed licence: {0}")]
-    Canonical(String),
-    #[error("not a manifest licence-batch/v1: {0}")]
-    Manifest(&'static str),
-    #[error("disclosure {at}: {why}")]
-    Disclosure { at: usize, why: &'static str },
-    #[error("the proof is not one: {0}")]
-    Proof(&'static str),
-    #[error("a batch holds 1 to 32 licences of one type and issuer: {0}")]
-    Batch(&'static str),
-    #[error("{0} is not a field of this type of licence")]
-    UnknownField(String),
-    #[error("licence type {0} is not in the catalogue")]
-    UnknownType(String),
-    #[error("seal {0} is not here")]
-    UnknownSeal(String),
-    #[error("salt key {0} is not here")]
-    UnknownSaltKey(String),
-    #[error("the licence no longer gives the leaf that was sealed")]
-    LeafChanged,
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Ses(#[from] ses::SesError),
-    #[error("trust folder: {0}")]
-    Trust(String),
-}
-
-/// Canonical bytes (RFC 8785). Everything sealed or stored here is made of strings, integers,
-/// arrays and objects, for which canonicalisation cannot fail.
-pub(crate) fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, SealError> {
-    serde_json_canonicalizer::to_vec(value).map_err(|why| SealError::Canonical(why.to_string()))
 }

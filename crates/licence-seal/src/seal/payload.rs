@@ -7,11 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::jcs;
-use crate::crypto::{Digest, Messages, Suite};
-use crate::licence::{Identifier, LicenceType, Record, RecordRef};
+use crate::crypto::{Digest, Suite};
+use crate::licence::Identifier;
 use crate::merkle;
-use crate::seal::disclosure::{DigestText, SaltKey};
-use crate::seal::manifest::BatchId;
 use crate::time::Day;
 
 /// Version of the payload format.
@@ -46,20 +44,6 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The payload of `record` in batch `batch`; the same inputs always give the same bytes.
-    pub fn of(
-        record: &Record,
-        kind: &LicenceType,
-        schema: &str,
-        batch: &BatchId,
-        salt_key: &SaltKey,
-        suite: Suite,
-    ) -> Self {
-        let (view, names) = (record.view(), kind.disclosure_names().collect::<Vec<_>>());
-        let mut digests = salt_key.digests(batch, std::slice::from_ref(&view), &names, suite);
-        Content::of(&view, schema, suite, &mut digests).to_owned()
-    }
-
     /// Hash of the leaf that this payload is (RFC 6962 2.1, under the suite's hash).
     pub fn leaf(&self, suite: Suite) -> Digest {
         let mut leaf = merkle::LEAF.to_vec();
@@ -90,80 +74,23 @@ impl Payload {
     }
 }
 
-/// [`Payload::leaf`] of each record of a batch.
-pub(super) fn leaves(
-    records: &[RecordRef<'_>],
-    kind: &LicenceType,
-    schema: &str,
-    batch: &BatchId,
-    salt_key: &SaltKey,
-    suite: Suite,
-) -> Vec<Digest> {
-    let names: Vec<&str> = kind.disclosure_names().collect();
-    let mut digests = salt_key.digests(batch, records, &names, suite);
-    let mut leaves = Messages::default();
-    for (record, digests) in records.iter().zip(digests.chunks_mut(names.len())) {
-        leaves.push(|out| {
-            out.extend_from_slice(&merkle::LEAF);
-            Content::of(record, schema, suite, digests).write(out);
-        });
-    }
-    suite.hash_each(&leaves.slices())
-}
-
 /// [`Payload`], borrowed, with digests that are texts of any kind.
-struct Content<'a, D> {
-    v: u8,
-    id: &'a str,
-    type_code: &'a str,
-    schema: &'a str,
-    issuer: &'a str,
-    issued: Day,
-    valid_from: Day,
-    valid_until: Option<Day>,
-    sd_alg: &'a str,
-    sd: &'a [D],
-}
-
-impl<'a> Content<'a, DigestText> {
-    /// Sorts the digests.
-    fn of(record: &RecordRef<'a>, schema: &'a str, suite: Suite, digests: &'a mut [DigestText]) -> Self {
-        // Of two digests the first eight characters tell which comes first, but for one in 10^14.
-        let head = |digest: &DigestText| digest.first_chunk().map(|head| u64::from_be_bytes(*head));
-        digests.sort_unstable_by(|one, other| head(one).cmp(&head(other)).then_with(|| one.cmp(other)));
-        Self {
-            v: VERSION,
-            id: record.identifier,
-            type_code: record.type_code,
-            schema,
-            issuer: record.issuer_code,
-            issued: record.issued,
-            valid_from: record.valid_from,
-            valid_until: record.valid_until,
-            sd_alg: suite.hash_name(),
-            sd: digests,
-        }
-    }
-
-    fn to_owned(&self) -> Payload {
-        Payload {
-            v: self.v,
-            id: self.id.to_owned(),
-            type_code: self.type_code.to_owned(),
-            schema: self.schema.to_owned(),
-            issuer: self.issuer.to_owned(),
-            issued: self.issued,
-            valid_from: self.valid_from,
-            valid_until: self.valid_until,
-            sd_alg: self.sd_alg.to_owned(),
-            sd: self.sd.iter().map(|digest| String::from_utf8_lossy(digest).into_owned()).collect(),
-        }
-    }
+pub(super) struct Content<'a, D> {
+    pub v: u8,
+    pub id: &'a str,
+    pub type_code: &'a str,
+    pub schema: &'a str,
+    pub issuer: &'a str,
+    pub issued: Day,
+    pub valid_from: Day,
+    pub valid_until: Option<Day>,
+    pub sd_alg: &'a str,
+    pub sd: &'a [D],
 }
 
 impl<D: AsRef<[u8]>> Content<'_, D> {
     /// Appends the JCS bytes: the members in the order of their names.
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.reserve(512 + 46 * self.sd.len());
         let text = |out: &mut Vec<u8>, name: &str, value: &str| {
             out.extend_from_slice(name.as_bytes());
@@ -191,16 +118,18 @@ impl<D: AsRef<[u8]>> Content<'_, D> {
     }
 }
 
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
 
-    use super::super::{SaltKeyId, canonical, disclosure};
     use super::*;
     use crate::crypto::Secret;
-    use crate::licence::{Catalogue, Generator, Region};
+    use crate::licence::{Catalogue, Generator, Record, RecordRef, Region};
+    use crate::seal::leaves::leaves;
+    use crate::seal::{BatchId, SaltKey, SaltKeyId, canonical, disclosure};
 
     fn written(payload: &Payload) -> Vec<u8> {
         let mut out = Vec::new();

@@ -1,16 +1,14 @@
 //! A small city for tests: an authority with its seal, an attestation seal, a node, a directory key.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 
-use super::batch::{SealImpression, Voice};
 use super::issuers::{Issuer, IssuerList, NodeBinding, SealBinding};
 use super::ses::{CertList, Picture, SealKind, SealSpec, create, plain_ring::plain_ring};
 use super::statement::StatusStatement;
 use super::trust::Trust;
-use super::{SaltKey, SaltKeyId, SealedBatch, SealedLicence, SealingKey};
+use super::{SaltKey, SaltKeyId, SealImpression, SealedBatch, SealedLicence, SealingKey, Voice};
 use crate::crypto::{PrivateKey, Random, Secret, SeededRandom, Signer, Suite, pem_encode, sha256};
 use crate::licence::{Catalogue, CitizenNumber, Identifier, Record, State, TypeCode, Uscc};
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
@@ -190,14 +188,6 @@ impl City {
         ]
     }
 
-    pub fn write_trust(&self, dir: &Path, list: &IssuerList) {
-        for (name, bytes) in self.trust_files(list) {
-            let path = dir.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, bytes).unwrap();
-        }
-    }
-
     pub fn trust(&self) -> Trust {
         trust_of(&[(self, self.list())])
     }
@@ -241,7 +231,7 @@ impl City {
             record["certificateHolderCode"] = json!([citizen(n), citizen(n + 500)]);
             record["certificateHolderTypeCode"] = json!(["111", "111"]);
         }
-        Record::from_value(&record, catalogue()).unwrap_or_else(|why| panic!("{why:?}"))
+        Record::parse_json(record.to_string().as_bytes(), catalogue()).unwrap_or_else(|why| panic!("{why:?}"))
     }
 
     pub fn sealing_key(&self, voice: Voice) -> SealingKey {
@@ -298,9 +288,5 @@ impl Batch<'_> {
 }
 
 pub(super) fn trust_of(cities: &[(&City, IssuerList)]) -> Trust {
-    let dir = tempfile::tempdir().unwrap();
-    for (city, list) in cities {
-        city.write_trust(dir.path(), list);
-    }
-    Trust::read(dir.path()).unwrap()
+    Trust::from_files(cities.iter().flat_map(|(city, list)| city.trust_files(list))).unwrap()
 }

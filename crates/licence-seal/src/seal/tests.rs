@@ -9,7 +9,6 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
-use super::batch::{SealedBatch, Voice};
 use super::check::Outcome;
 use super::disclosure;
 use super::issuers::IssuerList;
@@ -18,7 +17,7 @@ use super::ses;
 use super::testing::{Batch, City, TYPE, asked_at, catalogue, dot, sealed_at, seeded, trust_of};
 use super::trust::Trust;
 use super::verify::{Ask, verify_licence, verify_seal, verify_stamp};
-use super::{SealError, SealedLicence, canonical};
+use super::{SealError, SealedBatch, SealedLicence, Voice, canonical};
 use crate::crypto::{SeededRandom, Suite, pem_encode};
 use crate::licence::{FieldValue, State};
 use crate::pki::RevocationReason;

@@ -19,13 +19,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::{fmt, io};
 
-use super::batch::Voice;
+use super::Voice;
 use super::issuers::{BindingError, IssuerList};
 use super::{SealError, ses};
 use crate::crypto::Digest;
 use crate::pki::{Anchors, Certificate, Crl, PkiError};
 use crate::time::Timestamp;
+
+/// The folder itself and its parts, in the order in which they need one another: an issuer list is read
+/// with the directory certificate of its city.
+const PARTS: [&str; 6] = ["", "anchors", "intermediates", "crl", "directory", "issuers"];
 
 /// Who sealed the page of a licence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,43 +56,78 @@ impl Trust {
         Self { seals, ..Self::default() }
     }
 
+    /// Reads a trust folder.
+    ///
+    /// # Errors
+    /// [`SealError::Trust`] names the first file that cannot be read or is not what belongs there.
     pub fn read(dir: &Path) -> Result<Self, SealError> {
         if !dir.is_dir() {
             return Err(SealError::Trust(format!("{} is not a folder", dir.display())));
         }
+        let mut found = Vec::new();
+        for part in PARTS {
+            let below = if part.is_empty() { dir.to_owned() } else { dir.join(part) };
+            let files = folder_files(&below).map_err(|why| SealError::Trust(why.to_string()))?;
+            let under = |name| if part.is_empty() { name } else { format!("{part}/{name}") };
+            found.extend(files.into_iter().map(|(name, bytes)| (under(name), bytes)));
+        }
+        Self::from_files(found)
+    }
+
+    /// From the files that a trust folder would hold, for who has none: each by its path in the folder
+    /// (`anchors/city.pem`) with its bytes, in any order.
+    ///
+    /// # Errors
+    /// [`SealError::Trust`] names the first file that is not what belongs there.
+    pub fn from_files<N: AsRef<str>, B: AsRef<[u8]>>(
+        files: impl IntoIterator<Item = (N, B)>,
+    ) -> Result<Self, SealError> {
+        let files: Vec<(N, B)> = files.into_iter().collect();
         let mut trust = Self::default();
-        for (name, bytes) in files(dir)? {
-            match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
-                Some("pem" | "crt" | "cer" | "der") => trust.add_anchors(&name, &bytes)?,
-                Some("crl") => trust.add_crls(&bytes).map_err(|why| bad(&name, why))?,
-                _ => {}
+        for part in PARTS {
+            let mut here: Vec<(&str, &[u8])> = Vec::new();
+            for (path, bytes) in &files {
+                let (folder, name) = path.as_ref().rsplit_once('/').unwrap_or(("", path.as_ref()));
+                if folder == part && !name.starts_with('.') {
+                    here.push((name, bytes.as_ref()));
+                }
             }
-        }
-        for (name, bytes) in files(&dir.join("anchors"))? {
-            trust.add_anchors(&name, &bytes)?;
-        }
-        for (name, bytes) in files(&dir.join("intermediates"))? {
-            trust.seals.intermediates.extend(certificates(&bytes).map_err(|why| bad(&name, why))?);
-        }
-        for (name, bytes) in files(&dir.join("crl"))? {
-            trust.add_crls(&bytes).map_err(|why| bad(&name, why))?;
-        }
-        for (name, bytes) in files(&dir.join("directory"))? {
-            let region = stem(&name);
-            let mut found = certificates(&bytes).map_err(|why| bad(&name, why))?;
-            let (Some(certificate), true) = (found.pop(), found.is_empty()) else {
-                return Err(bad(&name, "not one certificate"));
-            };
-            if trust.directories.insert(region, certificate).is_some() {
-                return Err(bad(&name, "a second certificate for this region"));
+            here.sort_unstable();
+            for (name, bytes) in here {
+                trust.add_file(part, name, bytes)?;
             }
-        }
-        for (name, bytes) in files(&dir.join("issuers"))? {
-            let region = stem(&name);
-            let token = String::from_utf8(bytes).map_err(|why| bad(&name, why))?;
-            trust.add_list(&region, token.trim()).map_err(|why| bad(&name, why))?;
         }
         Ok(trust)
+    }
+
+    /// Takes up one file of the folder's `part`.
+    fn add_file(&mut self, part: &str, name: &str, bytes: &[u8]) -> Result<(), SealError> {
+        match part {
+            "anchors" => self.add_anchors(name, bytes)?,
+            "intermediates" => {
+                self.seals.intermediates.extend(certificates(bytes).map_err(|why| bad(name, why))?);
+            }
+            "crl" => self.add_crls(bytes).map_err(|why| bad(name, why))?,
+            "directory" => {
+                let mut found = certificates(bytes).map_err(|why| bad(name, why))?;
+                let (Some(certificate), true) = (found.pop(), found.is_empty()) else {
+                    return Err(bad(name, "not one certificate"));
+                };
+                if self.directories.insert(stem(name), certificate).is_some() {
+                    return Err(bad(name, "a second certificate for this region"));
+                }
+            }
+            "issuers" => {
+                let token = String::from_utf8(bytes.to_vec()).map_err(|why| bad(name, why))?;
+                self.add_list(&stem(name), token.trim()).map_err(|why| bad(name, why))?;
+            }
+            _ => match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+                Some("pem" | "crt" | "cer" | "der") => self.add_anchors(name, bytes)?,
+                Some("crl") => self.add_crls(bytes).map_err(|why| bad(name, why))?,
+                _ => {}
+            },
+        }
+        Ok(())
     }
 
     fn add_anchors(&mut self, name: &str, bytes: &[u8]) -> Result<(), SealError> {
@@ -217,19 +257,24 @@ fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, PkiError> {
     if is_pem(bytes) { Certificate::from_pem_all(bytes) } else { Ok(vec![Certificate::from_der(bytes)?]) }
 }
 
-/// Files of a folder in the order of their names; none where there is no folder.
-fn files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, SealError> {
+/// Name and bytes of each file in a folder, in the order of their names; none where there is no folder.
+/// Hidden files and folders are passed over.
+///
+/// # Errors
+/// Whatever the file system says; the text names the folder or file.
+pub fn folder_files(dir: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let told = |what: &dyn fmt::Display, why: io::Error| io::Error::new(why.kind(), format!("{what}: {why}"));
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(why) => return Err(bad(&dir.display().to_string(), why)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(told(&dir.display(), why)),
     };
     let mut found = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|why| bad(&dir.display().to_string(), why))?;
+        let entry = entry.map_err(|why| told(&dir.display(), why))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') && entry.path().is_file() {
-            let bytes = std::fs::read(entry.path()).map_err(|why| bad(&name, why))?;
+            let bytes = std::fs::read(entry.path()).map_err(|why| told(&name, why))?;
             found.push((name, bytes));
         }
     }
@@ -241,6 +286,6 @@ fn stem(name: &str) -> String {
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
-fn bad(name: &str, why: impl std::fmt::Display) -> SealError {
+fn bad(name: &str, why: impl fmt::Display) -> SealError {
     SealError::Trust(format!("{name}: {why}"))
 }

@@ -5,7 +5,7 @@
 //! and last whether this seal may seal for this issuer at all. Only bytes count: nothing is looked
 //! up anywhere, so the same file, trust and moment always give the same report.
 
-use super::batch::Voice;
+use super::Voice;
 use super::check::{Check, SubIndication};
 use super::issuers::BindingError;
 use super::report::{LicenceFacts, Parts, Report, SealVerdict, Sentence, ShownField, StatusVerdict, Verdict};

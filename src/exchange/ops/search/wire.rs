@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exchange::subject::HolderQuery;
-use licence_seal::licence::context::RawContext;
+use licence_seal::licence::RawContext;
 
 /// `POST /v1/licences/search`
 #[derive(Clone, Debug, Deserialize)]

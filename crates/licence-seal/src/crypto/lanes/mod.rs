@@ -6,6 +6,7 @@
 //!
 //! SM3 and SHA-256 are of one build, and so share all of this but their [`Rounds`].
 
+mod rounds;
 mod sha256;
 mod sm3;
 
@@ -14,26 +15,16 @@ use std::ops::RangeInclusive;
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use self::rounds::Rounds;
 use self::sha256::Sha256Rounds;
 use self::sm3::Sm3Rounds;
-use super::Digest;
+use super::{Digest, Suite, sha256};
 
 const BLOCK: usize = 64;
 const LANES: RangeInclusive<usize> = 8..=MAX_LANES;
 const MAX_LANES: usize = 16;
 /// Fewer messages than this are sooner hashed one by one; without optimisation, any number is.
 const WORTH_IT: usize = if cfg!(debug_assertions) { usize::MAX } else { 4 };
-
-/// A hash over blocks of 64 bytes and a state of eight words of 32 bits, big-endian, padded with a bit,
-/// zeros and the length in 64 bits (GB/T 32905 5.2, FIPS 180-4 5.1.1).
-trait Rounds {
-    const INITIAL: [u32; 8];
-
-    fn compress<S: Simd>(state: &mut [S::u32s; 8], words: [S::u32s; 16]);
-
-    /// The hash of one message by a library that does nothing beside it.
-    fn alone(message: &[u8]) -> Digest;
-}
 
 /// Where hashing begins: after the blocks that all messages have before them.
 #[derive(Clone, Copy)]
@@ -44,8 +35,18 @@ struct Start {
 }
 
 /// SM3 (GB/T 32905) of each message, in their order.
-pub fn sm3_each(messages: &[&[u8]]) -> Vec<Digest> {
+fn sm3_each(messages: &[&[u8]]) -> Vec<Digest> {
     dispatch!(Level::new(), simd => hash_each::<Sm3Rounds, _>(simd, messages, WORTH_IT))
+}
+
+impl Suite {
+    /// [`Self::hash`] of each message by itself, in their order: for SM3 several times sooner.
+    pub fn hash_each(self, messages: &[&[u8]]) -> Vec<Digest> {
+        match self {
+            Self::P256Sha256 => messages.iter().map(|message| sha256(&[message])).collect(),
+            Self::Sm2Sm3 => sm3_each(messages),
+        }
+    }
 }
 
 /// HMAC-SHA-256 (RFC 2104) of many messages under one key.
@@ -229,27 +230,6 @@ fn transpose<S: Simd>(mut rows: [S::u32s; 16]) -> [S::u32s; 16] {
     rows
 }
 
-/// Sixteen rounds written out: the places of words in their ring are then known when this is compiled.
-#[inline(always)]
-fn sixteen(mut round: impl FnMut(usize)) {
-    round(0);
-    round(1);
-    round(2);
-    round(3);
-    round(4);
-    round(5);
-    round(6);
-    round(7);
-    round(8);
-    round(9);
-    round(10);
-    round(11);
-    round(12);
-    round(13);
-    round(14);
-    round(15);
-}
-
 /// Number of the block that the padding ends in: a byte 0x80 and the length in 8 follow.
 #[inline(always)]
 fn last_block(message: &[u8]) -> usize {
@@ -279,23 +259,7 @@ fn block(message: &[u8], at: usize, before: u64) -> [u8; BLOCK] {
     block
 }
 
-#[inline(always)]
-fn rotate<S: Simd>(x: S::u32s, by: u32) -> S::u32s {
-    (x << by) | (x >> (32 - by))
-}
-
-/// Of each bit that of `y` or of `z`, as `x` says.
-#[inline(always)]
-fn choose<S: Simd>(x: S::u32s, y: S::u32s, z: S::u32s) -> S::u32s {
-    ((y ^ z) & x) ^ z
-}
-
-/// Of each bit what two of three have.
-#[inline(always)]
-fn majority<S: Simd>(x: S::u32s, y: S::u32s, z: S::u32s) -> S::u32s {
-    (x & y) | ((x | y) & z)
-}
-
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

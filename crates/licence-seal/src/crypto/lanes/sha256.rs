@@ -2,7 +2,7 @@
 
 use fearless_simd::Simd;
 
-use super::{Rounds, choose, majority, rotate, sixteen};
+use super::rounds::{Rounds, choose, majority, rotate, sixteen};
 use crate::crypto::{Digest, sha256};
 
 pub struct Sha256Rounds;

@@ -3,7 +3,7 @@
 use fearless_simd::Simd;
 use sm3::{Digest as _, Sm3};
 
-use super::{Rounds, choose, majority, rotate, sixteen};
+use super::rounds::{Rounds, choose, majority, rotate, sixteen};
 use crate::crypto::Digest;
 
 pub struct Sm3Rounds;

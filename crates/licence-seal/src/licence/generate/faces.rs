@@ -8,12 +8,14 @@
 
 use std::borrow::Cow;
 
+use super::days::{day, number_of_day};
 use super::dice::{Dice, nth};
+use super::numbering::runs;
 use super::people::{self, MAX_ADDRESS, Party, People};
-use super::{EXAMPLE_SEPARATOR, Region, day};
-use crate::licence::catalogue::{Field, FieldKind};
+use super::pools::PICTURE;
+use super::region::Region;
+use crate::licence::catalogue::{EXAMPLE_SEPARATOR, Field, FieldKind};
 use crate::licence::holder::Holder;
-use crate::licence::pools::PICTURE;
 use crate::licence::syntax;
 
 /// Days between birth and the end of school, about.
@@ -255,7 +257,7 @@ impl DateRule {
             Self::Before(days) => issued - dice.days(days.min(issued - party.since).max(1)),
             Self::After(days) => issued + 100 + dice.days(days),
             Self::Example => {
-                let example = syntax::day(example).map_or(*issued, super::number_of_day);
+                let example = syntax::day(example).map_or(*issued, number_of_day);
                 example + dice.days(300)
             }
         }
@@ -264,7 +266,7 @@ impl DateRule {
 
 /// The last run of four or more digits, its last six at most made anew.
 fn last_digits_changed(example: &str, dice: &mut Dice) -> String {
-    let Some(run) = super::runs(example).filter(|run| run.len() >= 4).last() else {
+    let Some(run) = runs(example).filter(|run| run.len() >= 4).last() else {
         return example.to_owned();
     };
     let width = run.len().min(6);

@@ -1,11 +1,14 @@
 //! Who holds the licences: persons, organisations and shops that do not exist.
 
+use super::days::day;
 use super::dice::{Dice, Weighted, mix, nth};
+use super::error::GenerateError;
 use super::plan::HolderKey;
-use super::{GenerateError, Region, day};
+use super::pools::{self, CLASSES, Form};
+use super::region::Region;
 use crate::licence::citizen::CitizenNumber;
-use crate::licence::holder::{Holder, HolderCodeType};
-use crate::licence::pools::{self, CLASSES, Form};
+use crate::licence::code_type::HolderCodeType;
+use crate::licence::holder::Holder;
 use crate::licence::uscc::Uscc;
 
 /// Tiers apart that a person and the co-holder stand, so that they never meet.

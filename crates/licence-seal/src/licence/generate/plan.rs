@@ -10,9 +10,9 @@
 //! delivers a person's licences one after the other.
 
 use super::dice::{Dice, Weighted, mix, nth};
+use super::pools::{CLASSES, COMMON_TYPES, ClassData, Form};
 use crate::licence::catalogue::{Catalogue, LicenceType};
-use crate::licence::holder::PersonKind;
-use crate::licence::pools::{CLASSES, COMMON_TYPES, ClassData, Form};
+use crate::licence::code_type::PersonKind;
 
 /// Records that go through all types in turn.
 pub const BLOCK: u64 = 1_000;

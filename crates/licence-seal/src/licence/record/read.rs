@@ -3,25 +3,100 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::super::catalogue::{COMMON_NAMES, Catalogue, LicenceType};
-use super::super::holder::{Holder, HolderCodeType, MAX_NAME};
-use super::super::identifier::{Identifier, TypeCode};
-use super::super::status::State;
-use super::super::strict_json::{Json, Members};
-use super::super::syntax;
-use super::super::uscc::Uscc;
-use super::{
-    FieldValue, HOLDER_NAMES, MAX_AUTHORITY, MAX_HOLDERS, MAX_NUMBER, PLAIN_NAMES, Record, RecordError, Rule,
-    check_field, shown,
-};
+use super::Record;
+use super::fault::{MAX_HOLDERS, RecordError, Rule};
+use super::field::{FieldValue, check_field};
+use crate::licence::catalogue::{COMMON_NAMES, Catalogue, FieldKind, LicenceType};
+use crate::licence::code_type::HolderCodeType;
+use crate::licence::holder::{Holder, MAX_NAME};
+use crate::licence::identifier::{Identifier, TypeCode};
+use crate::licence::status::State;
+use crate::licence::strict_json::{self, Json, Members};
+use crate::licence::syntax;
+use crate::licence::uscc::Uscc;
 use crate::time::Day;
+
+/// The longest licence number and authority name, in characters (as databases seen in use).
+const MAX_NUMBER: usize = 128;
+
+const MAX_AUTHORITY: usize = 256;
+
+/// Wire names that are not disclosed fields.
+const PLAIN_NAMES: [&str; 9] = [
+    "certificateIdentifier",
+    "certificateTypeCode",
+    "certificateIssuingAuthorityCode",
+    "certificateIssuedDate",
+    "certificateEffectiveDate",
+    "certificateExpiringDate",
+    "certificateState",
+    "supersedes",
+    "fields",
+];
+
+pub(super) const HOLDER_NAMES: [&str; 3] =
+    ["certificateHolderName", "certificateHolderCode", "certificateHolderTypeCode"];
+
+/// A name from outside: shown if it looks like a name, since anything else might be data.
+fn shown(name: &str) -> String {
+    let is_name = |part: &str| part.len() <= 64 && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    if name.split('.').all(is_name) { name.to_owned() } else { "?".to_owned() }
+}
+
+impl Record {
+    /// Parses one JSON text (a line of JSON Lines), refusing members that stand twice.
+    pub fn parse_json(text: &[u8], catalogue: &Catalogue) -> Result<Self, Vec<RecordError>> {
+        let (value, duplicates) = strict_json::parse(text).map_err(|e| {
+            let (line, column) = (e.line(), e.column());
+            vec![RecordError { field: String::new(), rule: Rule::Json { line, column } }]
+        })?;
+        let mut problems = Problems::default();
+        for path in duplicates {
+            problems.add(&shown(&path), Rule::Duplicate);
+        }
+        problems.read(&value, catalogue)
+    }
+
+    /// Parses a row of a table: columns by wire name, face fields as `fields.NAME`; several
+    /// holders, and several items of a list field, are joined by `^`. Empty cells are absent.
+    pub fn from_row<'a>(
+        row: impl IntoIterator<Item = (&'a str, &'a str)>,
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<RecordError>> {
+        let mut problems = Problems::default();
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (column, cell) in row {
+            if seen.insert(column, cell).is_some() {
+                problems.add(&shown(column), Rule::Duplicate);
+            }
+        }
+        let licence_type = seen.get("certificateTypeCode").and_then(|code| catalogue.find(code.trim()));
+        let is_list =
+            |name| licence_type.and_then(|t| t.field(name)).is_some_and(|f| f.kind == FieldKind::List);
+        let one = |cell: &'a str| Json::Text(cell.into());
+        let split = |cell: &'a str| Json::List(cell.split('^').map(|part| one(part.trim())).collect());
+        let (mut members, mut fields) = (Members::new(), Members::new());
+        for (column, cell) in seen.into_iter().filter(|(_, cell)| !cell.trim().is_empty()) {
+            match column.strip_prefix("fields.") {
+                Some(name) if is_list(name) => fields.insert(name.into(), split(cell)),
+                Some(name) => fields.insert(name.into(), one(cell)),
+                None if HOLDER_NAMES.contains(&column) && cell.contains('^') => {
+                    members.insert(column.into(), split(cell))
+                }
+                None => members.insert(column.into(), one(cell)),
+            };
+        }
+        members.insert("fields".into(), Json::Object(fields));
+        problems.read(&Json::Object(members), catalogue)
+    }
+}
 
 /// Collects faults while reading; a part that cannot be read is `None`, and reading goes on.
 #[derive(Default)]
-pub(super) struct Problems(Vec<RecordError>);
+struct Problems(Vec<RecordError>);
 
 impl Problems {
-    pub(super) fn add(&mut self, field: &str, rule: Rule) {
+    fn add(&mut self, field: &str, rule: Rule) {
         self.0.push(RecordError { field: field.to_owned(), rule });
     }
 
@@ -29,11 +104,7 @@ impl Problems {
         result.map_err(|rule| self.add(field, rule)).ok()
     }
 
-    pub(super) fn read(
-        mut self,
-        value: &Json<'_>,
-        catalogue: &Catalogue,
-    ) -> Result<Record, Vec<RecordError>> {
+    fn read(mut self, value: &Json<'_>, catalogue: &Catalogue) -> Result<Record, Vec<RecordError>> {
         let Json::Object(members) = value else {
             self.add("", Rule::NotAnObject);
             return Err(self.0);

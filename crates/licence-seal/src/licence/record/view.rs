@@ -1,7 +1,8 @@
 //! A record as it is looked at, wherever its texts lie: sealing needs no copy of them.
 
-use super::{COMMON_NAMES, FieldValue, Record};
+use super::{FieldValue, Record};
 use crate::licence::Holder;
+use crate::licence::catalogue::COMMON_NAMES;
 use crate::time::Day;
 
 /// [`FieldValue`], borrowed.

@@ -1,8 +1,7 @@
 //! The written side: what is drawn, what stands in the package.
 
 use super::{Shown, draw};
-use crate::licence::face::MmBox;
-use crate::licence::{FieldKind, FieldValue, Record};
+use crate::licence::{FieldKind, FieldValue, MmBox, Record};
 use crate::ofd::page::{Object, Page, Shape};
 use crate::ofd::testing::{Office, catalogue, kind, now, one_of_each};
 use crate::ofd::text::{LEADING, width};

@@ -1,6 +1,6 @@
 //! Where a seal's picture is shown: on one page, or in slices over all of them.
 
-use crate::licence::face::MmBox;
+use crate::licence::MmBox;
 use crate::ofd::xml::Element;
 use crate::ofd::{Document, OfdError, Package, WriteError};
 use crate::seal::ses::Seal;

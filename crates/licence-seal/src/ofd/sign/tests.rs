@@ -10,7 +10,7 @@ use crate::ofd::signature::{self, CheckMethod, Kind, Signature};
 use crate::ofd::testing::{Office, kind, now, one_of_each};
 use crate::ofd::{Document, Limits, Package, WriteError, licence_ofd};
 use crate::pki::issue::Validity;
-use crate::seal::check::Outcome;
+use crate::seal::Outcome;
 use crate::seal::ses::{Protected, Stamp, Trust, check_stamp};
 
 /// A file of several pages that nobody signed, as another maker might write it: no prefix, relative
@@ -133,7 +133,7 @@ fn a_foreign_file_keeps_its_entries_and_its_own_way_of_writing() {
             &file,
             Place::Within {
                 page: 2,
-                area: crate::licence::face::MmBox { x: 10.0, y: 20.0, width: 60.0, height: 80.0 },
+                area: crate::licence::MmBox { x: 10.0, y: 20.0, width: 60.0, height: 80.0 },
             },
         )
         .unwrap();

@@ -7,8 +7,8 @@ use super::{COVERAGE, File, METHOD, REFERENCES, names, words};
 use crate::ofd::package::Document;
 use crate::ofd::signature::{CheckMethod, Listed, Signature};
 use crate::ofd::xml;
-use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{Coverage, NotCovered};
+use crate::seal::{Check, SubIndication};
 
 impl<'a> File<'a> {
     /// Whether what the signature names is unchanged, and whether that is the whole document.

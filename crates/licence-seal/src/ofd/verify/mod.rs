@@ -26,11 +26,9 @@ use super::signature::{self, Kind, Listed, Signature};
 use super::xml;
 use super::{OfdError, page_seal};
 use crate::crypto::{Digest, Suite};
-use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{Parts, Report, SealVerdict, Sentence};
 use crate::seal::ses::Stamp;
-use crate::seal::trust::Trust;
-use crate::seal::verify::{Ask, verify_licence};
+use crate::seal::{Ask, Check, SubIndication, Trust, verify_licence};
 
 const PACKAGE: &str = "ofd.package";
 const ENCRYPTION: &str = "ofd.encryption";

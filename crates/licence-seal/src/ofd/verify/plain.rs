@@ -8,9 +8,9 @@ use crate::crypto::{PublicKey, Signature as Value, Suite};
 use crate::ofd::signature::{Listed, Signature};
 use crate::pki::cms::{self, CmsError};
 use crate::pki::{Certificate, Terms, Usage};
-use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{ChainLink, SealVerdict, time_proof};
 use crate::seal::ses::{self, TimeProof};
+use crate::seal::{Check, SubIndication};
 use crate::time::Timestamp;
 
 /// How far a signer's clock may be ahead of ours, in seconds.

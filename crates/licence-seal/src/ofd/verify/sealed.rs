@@ -4,9 +4,9 @@
 use super::{ALGORITHM, File, PLACE, RANGE, SEAL_FILE, algorithm};
 use crate::ofd::package::{Document, ROOT};
 use crate::ofd::signature::{self, Listed, Signature};
-use crate::seal::check::{Check, SubIndication};
 use crate::seal::report::{Place, SealVerdict};
 use crate::seal::ses::{self, Protected, Stamp};
+use crate::seal::{Check, SubIndication};
 
 impl File<'_> {
     /// A stamp over `Signature.xml`.

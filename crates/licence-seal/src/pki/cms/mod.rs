@@ -13,11 +13,14 @@
 //! What is decided here is only whether the message was signed with the key of a certificate.
 //! Whether that certificate is worth anything, and when, is for [`Verified::chain`].
 
+#[cfg(feature = "make")]
 mod make;
 mod parse;
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 pub(super) mod tests;
 
+#[cfg(feature = "make")]
 pub use make::{Draft, Form, sign};
 pub use parse::SignedData;
 

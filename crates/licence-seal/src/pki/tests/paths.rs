@@ -98,7 +98,7 @@ fn a_key_of_one_suite_may_be_certified_by_the_other() {
     let leaf =
         world.issue(&world.root, "leaf", key(Suite::P256Sha256, "leaf").public_key(), Profile::NodeSigning);
     assert_eq!(world.check(&leaf, &[], &[], NOW), None);
-    assert_eq!(leaf.signature_suite(), Some(Suite::Sm2Sm3));
+    assert_eq!(leaf.signature_oid(), Suite::Sm2Sm3.signature_oid());
     assert_eq!(leaf.public_key().unwrap().suite(), Suite::P256Sha256);
 }
 

@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use super::super::cms::tests::{NOW, World, has_openssl, openssl};
 use super::super::issue::{Extension, Profile};
 use super::super::{Anchors, Revocation, Terms, Usage};
+use super::make::SAMPLE_POLICY;
 use super::*;
 use crate::crypto::pem_encode;
-use crate::pki::asn1::UTF8_STRING;
+use crate::pki::asn1::{UTF8_STRING, generalized_time, integer, sequence, tlv};
+use crate::pki::cms::{self, Draft, Form};
 
 const STAMPED: &[u8] = b"the value of a signature";
 

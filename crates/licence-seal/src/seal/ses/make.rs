@@ -1,16 +1,15 @@
-//! Writing: a V4 seal, and a V4 stamp from its parts.
+//! Writing: a V4 seal, and a time stamp into a stamp.
 
+use super::form::{VERSION, algorithm, ascii};
 use super::parse::{CertList, Picture, Stamp};
 use super::{At, MAX_CERTS, MAX_PICTURE, SesError};
-use crate::crypto::{Digest, Signature, Signer, Suite};
+use crate::crypto::Signer;
 use crate::pki::asn1::{
     self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, bit_string, explicit,
     generalized_time, integer, sequence, tlv,
 };
 use crate::time::Timestamp;
 
-/// Version that is written, in headers and stamps (GB/T 38540-2020).
-const VERSION: u64 = 4;
 const CERTS: u64 = 1;
 const DIGESTS: u64 = 2;
 
@@ -47,37 +46,6 @@ pub fn create(spec: &SealSpec, maker_certificate: &[u8], maker: &dyn Signer) -> 
         &info,
         &tlv(OCTET_STRING, &[maker_certificate]),
         &algorithm(maker.suite())?,
-        &bit_string(&signature.to_der()),
-    ]))
-}
-
-/// DER of a V4 `TBS_Sign`: what the signer signs. `time` is written in whole seconds.
-pub fn to_sign(
-    seal: &[u8],
-    time: Timestamp,
-    data_hash: &Digest,
-    property: &str,
-) -> Result<Vec<u8>, SesError> {
-    Ok(sequence(&[
-        &integer(VERSION),
-        seal,
-        &generalized_time(time),
-        &bit_string(data_hash),
-        &ascii(IA5_STRING, property)?,
-    ]))
-}
-
-/// DER of a V4 `SES_Signature` from its parts: the same parts always give the same bytes.
-pub fn assemble(
-    to_sign: &[u8],
-    certificate: &[u8],
-    suite: Suite,
-    signature: &Signature,
-) -> Result<Vec<u8>, SesError> {
-    Ok(sequence(&[
-        to_sign,
-        &tlv(OCTET_STRING, &[certificate]),
-        &algorithm(suite)?,
         &bit_string(&signature.to_der()),
     ]))
 }
@@ -142,15 +110,4 @@ fn cert_list(certs: &CertList) -> Result<(u64, Vec<u8>), SesError> {
         return Err(SesError::Unwritable("a seal names 1 to 64 signers"));
     }
     Ok((kind, sequence(&[&entries.concat()])))
-}
-
-fn ascii(tag: u8, text: &str) -> Result<Vec<u8>, SesError> {
-    if text.is_empty() || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return Err(SesError::Unwritable("a text is empty or not printable ASCII"));
-    }
-    Ok(tlv(tag, &[text.as_bytes()]))
-}
-
-fn algorithm(suite: Suite) -> Result<Vec<u8>, SesError> {
-    asn1::oid(suite.signature_oid()).ok_or(SesError::Unwritable("no object identifier"))
 }

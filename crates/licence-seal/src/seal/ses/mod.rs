@@ -15,32 +15,45 @@
 //! | file | decides |
 //! |---|---|
 //! | `parse` | what the bytes say |
-//! | `make` | a new seal; a stamp from its parts, byte for byte |
+//! | `form` | a stamp from its parts, byte for byte |
+//! | `make` | a new seal |
 //! | `verify` | the checks, by name |
 //! | `signed` | a signature and its certificate |
 //! | `moment` | when a stamp was set, and what proves it |
 //! | `image` | whether the picture of a seal that is verified is what it says |
 //! | `picture` | the round red seal that is drawn when no picture is given; what counts as a picture |
 
+mod form;
 mod image;
-mod make;
 mod moment;
 mod parse;
+mod signed;
+mod trust;
+mod verify;
+
+#[cfg(feature = "make")]
+mod make;
+#[cfg(feature = "make")]
 mod picture;
 #[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod plain_ring;
-mod signed;
+#[cfg(all(feature = "make", feature = "samples"))]
 #[cfg(test)]
 mod tests;
-mod verify;
 
-pub use make::{SealKind, SealSpec, assemble, create, to_sign, with_time_stamp};
+pub use form::{assemble, to_sign};
 pub use moment::{TimeProof, message_check};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
-pub use picture::{Drawn, draw, given};
 pub use signed::{check_certificate, path_check};
-pub use verify::{Protected, SealVerdict, StampVerdict, Trust, check_seal, check_stamp};
+pub use trust::Trust;
+pub use verify::{Protected, SealVerdict, StampVerdict, check_seal, check_stamp};
+
+#[cfg(feature = "make")]
+pub use {
+    make::{SealKind, SealSpec, create, with_time_stamp},
+    picture::{Drawn, draw, given},
+};
 
 use crate::crypto::CryptoError;
 use crate::drawing::DrawingError;

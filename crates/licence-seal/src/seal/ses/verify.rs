@@ -12,9 +12,9 @@
 
 use super::moment::{Moment, Proof, TimeProof, check_time_stamp};
 use super::signed::{Judge, Signed};
-use super::{CertList, Seal, SesError, Stamp, image};
+use super::{CertList, Seal, SesError, Stamp, Trust, image};
 use crate::crypto::{Digest, Suite};
-use crate::pki::{Anchors, Certificate, Crl, Revocation};
+use crate::pki::Certificate;
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
 use crate::time::Timestamp;
 
@@ -36,28 +36,6 @@ const STAMP_CHECKS: [&str; 7] = [
     "signingTime",
     "dataHash",
 ];
-
-/// What the verifier trusts and knows. Makers, signers and time stamp authorities are held against
-/// the same anchors.
-#[derive(Clone, Debug)]
-pub struct Trust {
-    pub anchors: Anchors,
-    pub intermediates: Vec<Certificate>,
-    pub crls: Vec<Crl>,
-    pub revocation: Revocation,
-}
-
-impl Default for Trust {
-    /// Nobody is trusted, and revocation must be known.
-    fn default() -> Self {
-        Self {
-            anchors: Anchors::default(),
-            intermediates: Vec::new(),
-            crls: Vec::new(),
-            revocation: Revocation::Required,
-        }
-    }
-}
 
 /// What a stamp is set on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -183,10 +183,9 @@ fn a_missing_or_old_revocation_list_leaves_the_verdict_open_and_a_revoked_signer
     let batch = city.batch(Voice::Issuer, 1, &SeededRandom::new("crl"));
     let licence = batch.good(0, &|_| true);
     let with = |crls: &[crate::pki::Crl]| {
-        let dir = tempfile::tempdir().unwrap();
-        city.write_trust(dir.path(), &city.list());
-        std::fs::remove_dir_all(dir.path().join("crl")).unwrap();
-        let mut trust = Trust::read(dir.path()).unwrap();
+        let files = city.trust_files(&city.list());
+        let files = files.into_iter().filter(|(name, _)| !name.starts_with("crl/"));
+        let mut trust = Trust::from_files(files).unwrap();
         crls.iter().for_each(|crl| trust.add_crls(crl.der()).unwrap());
         words(&check(&licence, &trust))
     };
@@ -205,6 +204,20 @@ fn a_missing_or_old_revocation_list_leaves_the_verdict_open_and_a_revoked_signer
     assert_eq!(with(&[before]), ("TOTAL_FAILED", "REVOKED"));
     let stolen = revoked(sealed_at().plus_secs(60), RevocationReason::KeyCompromise);
     assert_eq!(with(&[stolen]), ("INDETERMINATE", "REVOKED_NO_POE"));
+}
+
+#[test]
+fn trust_needs_no_folder_and_no_order() {
+    let city = City::shared(P256);
+    let mut files = city.trust_files(&city.list());
+    files.reverse();
+    let passed_over = [".hidden.pem", "anchors/.hidden", "notes/read.me", "crl/old/1.crl"];
+    files.extend(passed_over.map(|name| (name.to_owned(), vec![0])));
+    let trust = Trust::from_files(files.clone()).unwrap();
+    assert!(check(&good(P256), &trust).verdict.passed());
+    files.push(("crl/odd.crl".to_owned(), vec![0]));
+    let why = Trust::from_files(files).unwrap_err().to_string();
+    assert!(why.starts_with("trust folder: odd.crl: "), "{why}");
 }
 
 #[test]
@@ -246,7 +259,10 @@ fn a_trust_folder_is_read_in_either_encoding_and_never_in_part() {
     std::fs::write(path("issuers/120000.jwt"), city.list().sign(&*hebei.signer("directory")).unwrap())
         .unwrap();
     assert!(Trust::read(dir.path()).is_err());
-    city.write_trust(dir.path(), &city.list());
+    for (name, bytes) in city.trust_files(&city.list()) {
+        std::fs::create_dir_all(path(&name).parent().unwrap()).unwrap();
+        std::fs::write(path(&name), bytes).unwrap();
+    }
     std::fs::write(path("issuers/120000.jwt"), city.list().sign(&*hebei.signer("directory")).unwrap())
         .unwrap();
     assert!(Trust::read(dir.path()).is_err());
