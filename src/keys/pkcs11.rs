@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as TokenError, RvError};
@@ -32,6 +31,7 @@ use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use der::Decode;
 use der::asn1::{ObjectIdentifier, OctetStringRef};
+use parking_lot::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 use super::{KeyError, TokenUri};
@@ -91,18 +91,18 @@ impl TokenSigner {
     /// A free session's place, or the next one in turn when all are in use.
     fn place(&self) -> MutexGuard<'_, Option<Open>> {
         for place in &self.sessions {
-            if let Ok(free) = place.try_lock() {
+            if let Some(free) = place.try_lock() {
                 return free;
             }
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SESSIONS;
         let [first, ..] = &self.sessions;
-        self.sessions.get(turn).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.get(turn).unwrap_or(first).lock()
     }
 
     fn reopen(&self) -> Result<Open, KeyError> {
         // One at a time: a PIN that was refused to one is not sent by the next.
-        let _turn = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.login.lock();
         if self.pin_refused.load(Ordering::Relaxed) {
             return Err(KeyError::TokenPin("it was refused before and is not sent again"));
         }
@@ -162,7 +162,7 @@ impl fmt::Debug for TokenSigner {
 
 fn module(uri: &TokenUri) -> Result<Pkcs11, KeyError> {
     let refuse = |why: TokenError| KeyError::TokenModule(format!("{}: {why}", uri.module.display()));
-    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut modules = MODULES.lock();
     if let Some(module) = modules.get(&uri.module) {
         return Ok(module.clone());
     }
@@ -360,11 +360,11 @@ mod tests {
                 scope.spawn(move || work(from));
             }
         });
-        let open = signer.sessions.iter().filter(|place| place.lock().unwrap().is_some()).count();
+        let open = signer.sessions.iter().filter(|place| place.lock().is_some()).count();
         assert!((1..=SESSIONS).contains(&open), "{open}");
 
         // Logged out under one session is logged out under all, and their handles of the key are dead.
-        let lose = || signer.sessions[0].lock().unwrap().as_ref().unwrap().session.logout().unwrap();
+        let lose = || signer.sessions[0].lock().as_ref().unwrap().session.logout().unwrap();
         lose();
         work(9);
         if let Some(SecretSource::File(pin)) = &uri.pin {

@@ -12,9 +12,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -68,7 +69,7 @@ impl fmt::Debug for Passphrase {
 /// A command to start a process that does not inherit the variables from which secrets were read.
 pub fn command_without_secrets(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    for name in &*TAKEN.lock().unwrap_or_else(PoisonError::into_inner) {
+    for name in &*TAKEN.lock() {
         command.env_remove(name);
     }
     command
@@ -125,7 +126,7 @@ impl SecretSource {
             Self::Environment(name) => {
                 // The bytes, in whatever encoding: an error about them would have to show them.
                 let value = std::env::var_os(name).ok_or_else(|| self.refuse("it is not set"))?;
-                TAKEN.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+                TAKEN.lock().insert(name.clone());
                 Zeroizing::new(value.into_vec())
             }
             Self::Command(words) => self.run(words, time)?,
