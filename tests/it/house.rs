@@ -4,41 +4,60 @@
 //! cannot see (a re-export through a third room, say) still has to go through a `crate::` path
 //! somewhere.
 
+mod circles;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The table of `src/lib.rs`, from the ground floor up.
-const FLOORS: [&[&str]; 8] = [
-    &["crypto", "merkle", "config", "time", "drawing", "parallel"],
-    &["licence", "pki", "durable"],
-    &["seal", "evidence"],
-    &["store", "accesslog", "ofd"],
-    &["rules", "peer"],
-    &["exchange"],
-    &["api"],
-    &["cli", "node"],
-];
+/// The tables of both crates' `lib.rs`, from the ground floor up.
+struct Crate {
+    folder: &'static str,
+    floors: &'static [&'static [&'static str]],
+    /// Of the same floor: who may use whom.
+    neighbours: &'static [(&'static str, &'static str)],
+}
 
-/// The command line starts nodes, and the node's configuration is what its commands read; so on the
-/// top floor alone one neighbour may use the other, and only in this direction.
-const NEIGHBOURS: [(&str, &str); 1] = [("cli", "node")];
+/// What a partner takes along; it knows nothing of the node.
+const SEAL: Crate = Crate {
+    folder: "crates/licence-seal/src/",
+    floors: &[&["crypto", "merkle", "time", "drawing"], &["licence", "pki"], &["seal", "evidence"], &["ofd"]],
+    neighbours: &[],
+};
+
+const NODE: Crate = Crate {
+    folder: "src/",
+    floors: &[
+        &["config", "parallel", "keys"],
+        &["durable"],
+        &["store", "accesslog"],
+        &["rules", "peer"],
+        &["exchange"],
+        &["api"],
+        &["cli", "node"],
+    ],
+    // The command line starts nodes, and the node's configuration is what its commands read.
+    neighbours: &[("cli", "node")],
+};
+
+const CRATES: [&Crate; 2] = [&SEAL, &NODE];
 
 /// Whose algorithms are whose: words in the sources, the files that may name them, and why.
 const ALGORITHMS: [(&str, &[&str], &str); 9] = [
     (
         "ring::",
-        &["src/crypto/", "src/api/tls.rs", "src/peer/mod.rs"],
+        &["crates/licence-seal/src/crypto/", "src/api/tls.rs", "src/peer/mod.rs"],
         "rustls takes its TLS provider by name",
     ),
-    ("sm2::", &["src/crypto/"], ""),
-    ("sm3::", &["src/crypto/"], ""),
-    ("jsonwebtoken::", &["src/crypto/"], "JWS is ours, for SM2"),
-    ("pkcs8::", &["src/crypto/"], "one way in for key files"),
-    ("cryptoki::", &["src/crypto/"], "a cryptographic machine is a Signer like any other"),
-    ("ttf_parser::", &["src/drawing/"], ""),
-    ("tiny_skia::", &["src/drawing/"], ""),
+    ("sm2::", &["crates/licence-seal/src/crypto/"], ""),
+    ("sm3::", &["crates/licence-seal/src/crypto/"], ""),
+    ("jsonwebtoken::", &["crates/licence-seal/src/crypto/"], "JWS is ours, for SM2"),
+    ("pkcs8::", &["crates/licence-seal/src/crypto/", "src/keys/"], "key files, plain and encrypted"),
+    ("cryptoki::", &["src/keys/"], "a cryptographic machine is a Signer like any other"),
+    ("ttf_parser::", &["crates/licence-seal/src/drawing/"], ""),
+    ("tiny_skia::", &["crates/licence-seal/src/drawing/"], ""),
     ("rustls::", &["src/api/", "src/peer/"], "TLS is the business of the rooms that speak it"),
 ];
 
@@ -46,8 +65,24 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+impl Crate {
+    fn rooms(&self) -> BTreeSet<&'static str> {
+        self.floors.iter().flat_map(|floor| floor.iter().copied()).collect()
+    }
+
+    fn floor(&self, room: &str) -> Option<usize> {
+        self.floors.iter().position(|rooms| rooms.contains(&room))
+    }
+
+    fn sources(&self) -> BTreeMap<String, String> {
+        sources(&root().join(self.folder))
+    }
+
+    /// The room that a file belongs to; `None` for `lib.rs` and `main.rs`.
+    fn room<'a>(&self, file: &'a str) -> Option<&'a str> {
+        let room = file.strip_prefix(self.folder)?.split('/').next()?.trim_end_matches(".rs");
+        (room != "lib" && room != "main").then_some(room)
+    }
 }
 
 /// Rust files below `dir`, by their path from the root.
@@ -66,14 +101,7 @@ fn sources(dir: &Path) -> BTreeMap<String, String> {
 }
 
 fn source() -> BTreeMap<String, String> {
-    sources(&root().join("src"))
-}
-
-/// The room that a file belongs to; `None` for `lib.rs` and `main.rs`.
-fn room(file: &str) -> Option<&str> {
-    let inner = file.strip_prefix("src/")?;
-    let room = inner.split('/').next()?.trim_end_matches(".rs");
-    (room != "lib" && room != "main").then_some(room)
+    CRATES.iter().flat_map(|of| of.sources()).collect()
 }
 
 /// Sources without the files that are compiled for tests only: those behind `#[cfg(test)] mod name;`.
@@ -169,46 +197,71 @@ fn the_reader_of_this_test_sees_what_is_there() {
 
 #[test]
 fn every_room_uses_only_rooms_on_lower_floors() {
-    let rooms: BTreeSet<&str> = FLOORS.iter().flat_map(|floor| floor.iter().copied()).collect();
     let mut wrong = Vec::new();
-    let mut seen = BTreeSet::new();
-    for (file, text) in &source() {
-        let Some(room) = room(file) else { continue };
-        let own = floor(room).unwrap_or_else(|| panic!("{file} belongs to no room of the house"));
-        seen.insert(room.to_owned());
-        // Tests too: a test that needs an upper room is a test of that room.
-        for other in
-            named(&text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n"))
-        {
-            if other == room || NEIGHBOURS.contains(&(room, &other)) {
-                continue;
+    for of in CRATES {
+        let mut seen = BTreeSet::new();
+        for (file, text) in &of.sources() {
+            // Tests too: a test that needs an upper room is a test of that room.
+            let text: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap()).collect();
+            let text = text.join("\n");
+            if of.folder == SEAL.folder && text.contains("licence_node") {
+                wrong.push(format!("{file} uses the node"));
             }
-            match floor(&other) {
-                Some(floor) if floor < own => {}
-                Some(floor) => {
-                    wrong.push(format!("{file} (floor {}) uses {other} (floor {})", own + 1, floor + 1))
+            let Some(room) = of.room(file) else { continue };
+            let own = of.floor(room).unwrap_or_else(|| panic!("{file} belongs to no room of the house"));
+            seen.insert(room.to_owned());
+            for other in named(&text) {
+                if other == room || of.neighbours.contains(&(room, &other)) {
+                    continue;
                 }
-                None => wrong.push(format!("{file} uses crate::{other}, which is no room")),
+                match of.floor(&other) {
+                    Some(floor) if floor < own => {}
+                    Some(floor) => {
+                        wrong.push(format!("{file} (floor {}) uses {other} (floor {})", own + 1, floor + 1))
+                    }
+                    None => wrong.push(format!("{file} uses crate::{other}, which is no room")),
+                }
             }
         }
+        assert_eq!(seen, of.rooms().into_iter().map(str::to_owned).collect(), "{}", of.folder);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(seen, rooms.into_iter().map(str::to_owned).collect());
 }
 
 #[test]
-fn the_table_in_lib_rs_is_the_one_of_this_test() {
-    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    for (at, rooms) in FLOORS.iter().enumerate() {
-        let line = lib.lines().find(|line| line.starts_with(&format!("//! | {} |", at + 1)));
-        let line = line.unwrap_or_else(|| panic!("lib.rs has no floor {}", at + 1));
-        let cell = line.split('|').nth(2).unwrap();
-        let named: BTreeSet<&str> = cell.split(',').map(|room| room.trim().trim_matches('`')).collect();
-        assert_eq!(named, rooms.iter().copied().collect(), "floor {}", at + 1);
+fn no_files_of_a_room_lean_on_each_other_in_a_circle() {
+    let found: Vec<String> = CRATES
+        .iter()
+        .flat_map(|of| {
+            let files = of.sources();
+            let inside =
+                files.iter().map(|(file, text)| (file.strip_prefix(of.folder).unwrap(), text.as_str()));
+            circles::circles(inside.filter(|(file, _)| *file != "main.rs"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_tables_in_lib_rs_are_those_of_this_test() {
+    for of in CRATES {
+        let lib = fs::read_to_string(root().join(of.folder).join("lib.rs")).unwrap();
+        let has_table = lib.contains("//! | floor |");
+        for (at, rooms) in of.floors.iter().enumerate().filter(|_| has_table) {
+            let line = lib.lines().find(|line| line.starts_with(&format!("//! | {} |", at + 1)));
+            let line = line.unwrap_or_else(|| panic!("{}lib.rs has no floor {}", of.folder, at + 1));
+            let cell = line.split('|').nth(2).unwrap();
+            let named: BTreeSet<&str> = cell.split(',').map(|room| room.trim().trim_matches('`')).collect();
+            assert_eq!(named, rooms.iter().copied().collect(), "{}, floor {}", of.folder, at + 1);
+        }
+        let declared: BTreeSet<&str> = lib
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';')
+            })
+            .collect();
+        assert_eq!(declared, of.rooms(), "{}", of.folder);
     }
-    let declared: BTreeSet<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    assert_eq!(declared, FLOORS.iter().flat_map(|floor| floor.iter().copied()).collect());
 }
 
 #[test]
@@ -269,11 +322,12 @@ fn sled_is_written_only_through_what_is_watched() {
 #[test]
 fn every_room_begins_with_what_it_decides() {
     for (file, text) in &shipped() {
-        let heads = file.ends_with("/mod.rs") || file == "src/lib.rs" || file == "src/node.rs";
         let head = text.lines().take_while(|line| line.starts_with("//!")).count();
         assert!(head > 0, "{file} has no head comment");
-        let room = heads && file.matches('/').count() <= 2 && file != "src/cli/mod.rs";
-        assert!(!room || head >= 3, "{file}: what does the room decide, and why?");
+        let inner = CRATES.iter().find_map(|of| file.strip_prefix(of.folder)).unwrap();
+        let heads = inner.ends_with("mod.rs") && inner.matches('/').count() == 1 && inner != "cli/mod.rs";
+        let heads = heads || file == "src/lib.rs" || file == "src/node.rs";
+        assert!(!heads || head >= 3, "{file}: what does the room decide, and why?");
     }
 }
 
@@ -293,9 +347,10 @@ fn nothing_outside_tests_can_panic_by_name() {
     let mut wrong = Vec::new();
     for (file, text) in &shipped() {
         let code = code(text);
-        for (at, line) in code.lines().enumerate() {
-            let before = code.lines().take(at).collect::<Vec<_>>();
-            let excused = before.iter().rev().take(8).any(|line| line.contains("#[expect(clippy::"));
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let excused =
+                lines[at.saturating_sub(8)..at].iter().any(|line| line.contains("#[expect(clippy::"));
             for word in words {
                 if line.contains(word) && !excused {
                     wrong.push(format!("{file}: {}", line.trim()));
@@ -306,10 +361,18 @@ fn nothing_outside_tests_can_panic_by_name() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     // The compiler's word on the same.
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, lints) = manifest.split_once("[workspace.lints.rust]\n").unwrap();
+    let (rust, clippy) = lints.split_once("\n[workspace.lints.clippy]\n").unwrap();
+    assert!(rust.contains("unsafe_code = \"forbid\""));
+    let denied: BTreeSet<&str> = clippy.lines().map_while(|line| line.strip_suffix(" = \"deny\"")).collect();
     for lint in ["unwrap_used", "expect_used", "panic", "indexing_slicing"] {
-        assert!(manifest.contains(&format!("\n{lint} = \"deny\"")), "{lint}");
+        assert!(denied.contains(lint), "{lint}");
     }
-    assert!(manifest.contains("unsafe_code = \"forbid\""));
+    for of in CRATES {
+        let manifest = root().join(of.folder).with_file_name("Cargo.toml");
+        let manifest = fs::read_to_string(manifest).unwrap();
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{}", of.folder);
+    }
 }
 
 /// Files under version control; `None` where there is no git.
