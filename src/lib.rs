@@ -5,14 +5,13 @@
 //!
 //! | floor | rooms | what stands there |
 //! |---|---|---|
-//! | 8 | `cli`, `node` | a file per command; `node` wires everything from the configuration |
-//! | 7 | `api` | HTTP: the exchange as others see it |
-//! | 6 | `exchange` | the operations: rules, then store, then log, then receipt |
-//! | 5 | `rules`, `peer` | what a grant allows (pure) · the network side to other nodes |
-//! | 4 | `store`, `accesslog`, `ofd` | where licences lie · the tamper-evident record · OFD files |
-//! | 3 | `seal`, `evidence` | seals, sealed batches, reports · tokens, request signatures, receipts, status statements, directories |
-//! | 2 | `licence`, `pki`, `durable` | what a licence is · certificates, paths, revocation · append-only files, journal |
-//! | 1 | `crypto`, `merkle`, `config`, `time`, `drawing`, `parallel` | suites, keys, AEAD · RFC 6962 trees · loading and layering · clocks and days · outlines, SVG, PNG · work on several threads |
+//! | 7 | `cli`, `node` | a file per command; `node` wires everything from the configuration |
+//! | 6 | `api` | HTTP: the exchange as others see it |
+//! | 5 | `exchange` | the operations: rules, then store, then log, then receipt |
+//! | 4 | `rules`, `peer` | what a grant allows (pure) · the network side to other nodes |
+//! | 3 | `store`, `accesslog` | where licences lie · the tamper-evident record |
+//! | 2 | `durable` | append-only files, journal |
+//! | 1 | `config`, `parallel`, `keys` | loading and layering · work on several threads · where keys lie |
 
 pub mod accesslog;
 pub mod api;

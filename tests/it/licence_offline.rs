@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use licence_node::cli::demo::cities::{Cities, MATTER};
 use licence_node::cli::setup::City;
@@ -20,6 +20,7 @@ use licence_seal::time::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use super::child::{self, Ran, context};
+use super::support::for_each;
 
 /// What an agency took home: the licence in several cuts, the trust folder, and the seals' files.
 struct Home {
@@ -207,41 +208,24 @@ fn every_single_changed_byte_is_refused_and_the_check_named() {
     let home = home();
     let bytes = home.licence();
     assert!(report(bytes, &home.trust()).verdict.passed());
-    let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get());
-    let share = bytes.len().div_ceil(threads);
-    let named: BTreeMap<&str, usize> = std::thread::scope(|scope| {
-        let shares: Vec<_> = (0..threads)
-            .map(|nth| {
-                scope.spawn(move || {
-                    let trust = home.trust();
-                    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-                    for at in nth * share..bytes.len().min((nth + 1) * share) {
-                        let mut changed = bytes.to_vec();
-                        // The lowest bit keeps letters letters and digits digits, so that the file
-                        // stays well formed where it can; the other bits are tried on every eighth byte.
-                        changed[at] ^= 1;
-                        let first = report(&changed, &trust);
-                        assert!(!first.verdict.passed(), "byte {at} of {}", bytes.len());
-                        let name = named(&first).unwrap_or_else(|| panic!("byte {at}: no check named"));
-                        *counts.entry(name).or_default() += 1;
-                        if at % 8 == 0 {
-                            changed[at] = bytes[at] ^ (2 << (at / 8 % 7));
-                            let other = report(&changed, &trust);
-                            assert!(!other.verdict.passed() && named(&other).is_some(), "byte {at}");
-                        }
-                    }
-                    counts
-                })
-            })
-            .collect();
-        shares.into_iter().flat_map(|share| share.join().unwrap()).fold(
-            BTreeMap::new(),
-            |mut all, (name, count)| {
-                *all.entry(name).or_default() += count;
-                all
-            },
-        )
+    let trust = home.trust();
+    let named_by = Mutex::new(BTreeMap::<&str, usize>::new());
+    for_each(bytes.len(), |at| {
+        let mut changed = bytes.to_vec();
+        // The lowest bit keeps letters letters and digits digits, so that the file stays well formed where
+        // it can; the other bits are tried on every eighth byte.
+        changed[at] ^= 1;
+        let first = report(&changed, &trust);
+        assert!(!first.verdict.passed(), "byte {at} of {}", bytes.len());
+        let name = named(&first).unwrap_or_else(|| panic!("byte {at}: no check named"));
+        *named_by.lock().unwrap().entry(name).or_default() += 1;
+        if at % 8 == 0 {
+            changed[at] = bytes[at] ^ (2 << (at / 8 % 7));
+            let other = report(&changed, &trust);
+            assert!(!other.verdict.passed() && named(&other).is_some(), "byte {at}");
+        }
     });
+    let named = named_by.into_inner().unwrap();
     println!("{} bytes: {named:?}", bytes.len());
     assert_eq!(named.values().sum::<usize>(), bytes.len());
     for check in ["format.canonical", "disclosures", "inclusion", "status"] {

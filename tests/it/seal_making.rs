@@ -9,6 +9,7 @@ use licence_seal::seal::ses::{CertList, Seal};
 use serde_json::{Value, json};
 
 use super::child::{self, Folder, Ran};
+use super::support::vectors;
 
 /// A node's folder, whose test authority made a seal maker and owners. Nothing of it is changed.
 static MADE: LazyLock<(tempfile::TempDir, Folder)> = LazyLock::new(|| {
@@ -193,12 +194,8 @@ fn the_seals_of_a_node_are_listed_and_handed_out_without_their_keys() {
 
 #[test]
 fn seals_of_other_makers_are_shown_in_full() {
-    let vectors = std::env::var_os("LICENCE_VECTORS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"),
-        std::path::PathBuf::from,
-    );
     let mut shown = 0;
-    for entry in fs::read_dir(vectors.join("ofd-seal")).into_iter().flatten() {
+    for entry in fs::read_dir(vectors().join("ofd-seal")).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "esl") {
             let said = folder().run(&["seal", "show", path.to_str().unwrap(), "--json"]).json();

@@ -7,11 +7,12 @@
 //! and `webpki`): the stricter one is met.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use licence_seal::pki::{Anchors, Certificate, Crl, PkiError, Terms, Usage, validate};
 use licence_seal::time::Timestamp;
 use serde::Deserialize;
+
+use super::support::vectors;
 
 /// Cases that should pass and are refused: the rule, and why it is kept.
 const NOT_MET: [(&str, &str, &str); 13] = [
@@ -116,9 +117,7 @@ impl Case {
 }
 
 fn suite() -> Option<Suite> {
-    let base = std::env::var("LICENCE_VECTORS")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"), PathBuf::from);
-    let text = std::fs::read_to_string(base.join("limbo/limbo.json")).ok()?;
+    let text = std::fs::read_to_string(vectors().join("limbo/limbo.json")).ok()?;
     Some(serde_json::from_str(&text).unwrap())
 }
 

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use licence_seal::pki::{Anchors, Certificate, Crl, Terms, Usage, validate};
 use licence_seal::time::Timestamp;
+
+use super::support::vectors;
 
 /// Valid paths that are refused, by the beginning of their names: the rule, and why it is kept.
 const NOT_MET: [(&str, &str, &str); 10] = [
@@ -28,12 +30,6 @@ const NOT_MET: [(&str, &str, &str); 10] = [
 const POLICY: &str = "an authority constrains policies, which are not evaluated";
 const INDIRECT: &str = "lists of other authorities' certificates are not supported";
 
-fn folder() -> PathBuf {
-    let base = std::env::var("LICENCE_VECTORS")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"), PathBuf::from);
-    base.join("pkits")
-}
-
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -43,7 +39,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn every_path_of_pkits_that_must_fail_fails() {
-    let folder = folder();
+    let folder = vectors().join("pkits");
     if !folder.is_dir() {
         println!("skipped: no pkits vectors (set LICENCE_VECTORS)");
         return;

@@ -12,29 +12,11 @@ use licence_seal::seal::{Ask, Trust};
 
 use super::world::{Entries, World, asked_at, pack, zip};
 use super::zips::{Entry, Zip};
+use crate::support::for_each;
 
 fn passes(file: &[u8], trust: &Trust) -> bool {
     let ask = Ask { at: asked_at(), seal_only: false, catalogue: None };
     verify_ofd("x.ofd", file, trust, &ask, &Limits::default()).verdict.passed()
-}
-
-/// Calls `one` with every number below `count`, on all processors.
-fn for_each(count: usize, one: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= count {
-                        break;
-                    }
-                    one(at);
-                }
-            });
-        }
-    });
 }
 
 #[test]
