@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::StoreSettings;
+use super::settings::StoreSettings;
 
 /// How near the process is to its limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

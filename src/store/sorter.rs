@@ -10,8 +10,8 @@ use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::StoreError;
-use super::keys::{Keyring, Use};
+use super::error::StoreError;
+use super::keys::{Bound, Keyring, Use};
 use crate::durable::{Disk, DurableError, framed};
 use licence_seal::crypto::Random;
 
@@ -21,15 +21,15 @@ const FRAME: usize = if cfg!(test) { 32 } else { 8_192 };
 
 /// Where runs go, and under which keys.
 #[derive(Clone)]
-pub(super) struct Scratch {
-    pub(super) disk: Arc<dyn Disk>,
-    pub(super) dir: PathBuf,
-    pub(super) keys: Arc<Keyring>,
-    pub(super) random: Arc<dyn Random>,
+pub(crate) struct Scratch {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) keys: Arc<Keyring>,
+    pub(crate) random: Arc<dyn Random>,
 }
 
 /// Gathers entries to be sorted as bytes.
-pub(super) struct Sorter<const N: usize> {
+pub(crate) struct Sorter<const N: usize> {
     scratch: Scratch,
     name: String,
     limit: usize,
@@ -40,39 +40,39 @@ pub(super) struct Sorter<const N: usize> {
 
 impl<const N: usize> Sorter<N> {
     /// `name` begins the names of the runs; `bytes` of entries are kept in memory.
-    pub(super) fn new(scratch: Scratch, name: &str, bytes: usize) -> Self {
+    pub(crate) fn new(scratch: Scratch, name: &str, bytes: usize) -> Self {
         let limit = (bytes / N.max(1)).max(1024);
         Self { scratch, name: name.to_owned(), limit, buffer: Vec::new(), runs: Vec::new(), count: 0 }
     }
 
     /// Goes on with the runs that an earlier one saved.
-    pub(super) fn resume(mut self, runs: Vec<String>, count: u64) -> Self {
+    pub(crate) fn resume(mut self, runs: Vec<String>, count: u64) -> Self {
         self.runs = runs;
         self.count = count;
         self
     }
 
-    pub(super) fn push(&mut self, entry: [u8; N]) -> Result<(), StoreError> {
+    pub(crate) fn push(&mut self, entry: [u8; N]) -> Result<(), StoreError> {
         self.buffer.push(entry);
         self.count += 1;
         if self.buffer.len() >= self.limit { self.spill() } else { Ok(()) }
     }
 
     /// Writes and fsyncs what is in memory; returns the names of all runs and the count of entries.
-    pub(super) fn save(&mut self) -> Result<(Vec<String>, u64), StoreError> {
+    pub(crate) fn save(&mut self) -> Result<(Vec<String>, u64), StoreError> {
         if !self.buffer.is_empty() {
             self.spill()?;
         }
         Ok((self.runs.clone(), self.count))
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.count
     }
 
     /// Every entry, in order, equal ones as often as they came. Can be read more than once: from where it
     /// lies, in memory or in the runs.
-    pub(super) fn sorted(&mut self) -> Result<Sorted<'_, N>, StoreError> {
+    pub(crate) fn sorted(&mut self) -> Result<Sorted<'_, N>, StoreError> {
         if self.runs.is_empty() {
             self.buffer.sort_unstable();
         } else {
@@ -107,7 +107,8 @@ impl<const N: usize> Sorter<N> {
         for (number, entries) in (0u64..).zip(self.buffer.chunks(FRAME)) {
             let place = place(&name, number);
             let (mut payload, plain) = (Vec::new(), entries.concat());
-            keys.seal_numbered(&mut payload, keys.current(), Use::Spool, &[&place], &plain, &**random)?;
+            let bound = Bound { key: keys.current(), usage: Use::Spool, place: &[&place] };
+            keys.seal_numbered(&mut payload, &bound, &plain, &**random)?;
             let frame = framed::frame(&payload)?;
             file.write(&frame).map_err(DurableError::io("write", &path))?;
         }
@@ -119,7 +120,7 @@ impl<const N: usize> Sorter<N> {
     }
 
     /// Removes the runs.
-    pub(super) fn clear(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn clear(&mut self) -> Result<(), StoreError> {
         for name in self.runs.drain(..) {
             let path = self.scratch.dir.join(name);
             self.scratch.disk.remove(&path).map_err(DurableError::io("remove", &path))?;
@@ -130,7 +131,7 @@ impl<const N: usize> Sorter<N> {
 }
 
 /// What [`Sorter::sorted`] gives.
-pub(super) struct Sorted<'a, const N: usize> {
+pub(crate) struct Sorted<'a, const N: usize> {
     runs: Vec<Run<N>>,
     heap: BinaryHeap<Reverse<([u8; N], usize)>>,
     memory: std::slice::Iter<'a, [u8; N]>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Shared by the work, which tells how far it came and asks whether to go on, and by whoever looks after it.
 #[derive(Clone, Debug, Default)]

@@ -178,15 +178,15 @@ fn sled_is_written_only_through_what_is_watched() {
             }
         }
     }
-    let trees = |call| (("src/store/engine/trees.rs".to_owned(), call), 1);
+    let trees = |call| (("src/store/embedded/engine/trees.rs".to_owned(), call), 1);
     let expected = [
         trees(".tree.insert("),
         trees(".tree.remove("),
         trees(".tree.apply_batch("),
-        (("src/store/engine/mod.rs".to_owned(), "db.flush()"), 1),
-        (("src/store/engine/stalls.rs".to_owned(), "db.flush()"), 1),
+        (("src/store/embedded/engine/mod.rs".to_owned(), "db.flush()"), 1),
+        (("src/store/embedded/engine/stalls.rs".to_owned(), "db.flush()"), 1),
         // The bench, at its end.
-        (("src/store/floor.rs".to_owned(), "db.flush()"), 1),
+        (("src/store/embedded/floor.rs".to_owned(), "db.flush()"), 1),
     ];
     assert_eq!(written, BTreeMap::from(expected));
 }

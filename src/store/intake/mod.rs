@@ -28,8 +28,10 @@ mod work;
 
 pub use recorder::{Recorded, Recorder, Recording};
 pub use resolve::Refused;
+pub(super) use state::State as ImportState;
+pub use state::{Phase, Sealed};
+pub use work::SealRecords;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -39,21 +41,17 @@ use self::spool::{ChunkAt, ChunkReader, Spool};
 use self::state::State;
 use self::volumes::Volumes;
 use self::work::{Work, units};
-use super::StoreError;
-use super::codec::Writer;
-use super::dictionary;
-use super::keys::Keyring;
-use super::ledger::Request;
-use super::load::Loader;
-use super::op::Head;
-use super::sled_store::Store;
+use super::Store;
+use super::error::StoreError;
 use super::sorter::{Scratch, Sorter};
-use super::volume::{self, Volume};
-use crate::durable::{Disk, DurableError};
+use crate::durable::DurableError;
 use crate::parallel;
+use crate::store::embedded::ledger::Request;
+use crate::store::embedded::load::Loader;
+use crate::store::embedded::volume::{self, Volume};
+use crate::store::forms::codec::Writer;
+use crate::store::forms::dictionary;
 use licence_seal::crypto::Digest;
-use licence_seal::licence::RecordRef;
-use licence_seal::seal::{BatchSeal, SealImpression};
 
 /// Records without which no dictionary is trained.
 const TRAIN_FROM: u64 = 5_000;
@@ -61,27 +59,6 @@ const TRAIN_FROM: u64 = 5_000;
 const SAMPLE_BYTES: usize = 8 << 20;
 /// Records of a sample: part of a batch.
 const SAMPLE_RECORDS: usize = 8;
-
-/// How far an import is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Phase {
-    Reading,
-    Sealing,
-    Loading,
-}
-
-/// What has been sealed so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
-    pub licences: u64,
-    pub batches: u64,
-    /// Licences that the store had with the same content.
-    pub already_here: u64,
-}
-
-/// Seals records of one type and issuer as a batch; called on several threads.
-pub type SealRecords<'a, E> = dyn Fn(&[RecordRef<'_>]) -> Result<(BatchSeal, SealImpression), E> + Sync + 'a;
 
 /// Follows the sealing of an import.
 pub trait SealWatcher<E> {
@@ -404,24 +381,6 @@ fn train(store: &Store, reader: &ChunkReader, chunks: &[ChunkAt]) -> Result<(), 
     };
     let (keys, random) = (&store.engine.keys, &*store.engine.random);
     store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content).map(drop)
-}
-
-/// Whether an interrupted import has sled to itself, in a store that stands at `head`. It may, if its
-/// state does not read.
-pub(super) fn is_loading(
-    disk: &dyn Disk,
-    dir: &Path,
-    keys: &Keyring,
-    head: &Head,
-) -> Result<bool, StoreError> {
-    match State::load(disk, dir, keys) {
-        Ok(state) => Ok(state.is_some_and(|state| state.phase == Phase::Loading && !state.is_in(head))),
-        Err(why @ StoreError::File { .. }) => {
-            tracing::error!(%why, "the state of an interrupted import does not read; it can only be dropped");
-            Ok(true)
-        }
-        Err(why) => Err(why),
-    }
 }
 
 /// Removes the files of an import, the state file first: without it the others mean nothing.

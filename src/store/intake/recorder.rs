@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::block;
-use super::super::codec::Writer;
-use super::super::keys::{Blinding, Keyring, first};
-use super::super::ledger::stays;
-use super::super::op;
 use super::resolve::{PAIR, SEEN, pair_entry, seen_entry};
 use super::spool::{Gathered, Partition};
+use crate::store::embedded::ledger::stays;
+use crate::store::forms::codec::Writer;
+use crate::store::forms::{block, op};
+use crate::store::keys::{Blinding, Keyring, first};
 use licence_seal::licence::Record;
 
 /// Records as a thread that parses hands them over.

@@ -13,13 +13,11 @@
 
 use std::collections::HashSet;
 
-use super::super::StoreError;
-use super::super::engine::Engine;
-use super::super::ledger::stays;
-use super::super::op::ID_KEY;
-use super::super::packed;
-use super::super::sorter::Sorter;
-use super::super::traits::StatusRecord;
+use crate::store::embedded::engine::{Engine, packed};
+use crate::store::embedded::ledger::stays;
+use crate::store::forms::op::ID_KEY;
+use crate::store::sorter::Sorter;
+use crate::store::{StatusRecord, StoreError};
 
 /// Blind identifier ‖ ordinal·2 + 1 if it had ended, u64 BE.
 pub(super) const SEEN: usize = ID_KEY + 8;
@@ -102,8 +100,8 @@ pub(super) fn resolve(
     refuse: &mut dyn FnMut(u64, Refused),
 ) -> Result<Resolved, StoreError> {
     let mut resolved = Resolved::default();
-    let mut cursor = packed::Cursor::new(engine, &engine.id_base);
-    let live = !engine.id.tree.is_empty();
+    let mut cursor = packed::Cursor::new(engine, &engine.trees.id_base);
+    let live = !engine.trees.id.tree.is_empty();
     let mut last = None;
     for entry in seen.sorted()? {
         let (id, ordinal, _) = read_seen(&entry?);

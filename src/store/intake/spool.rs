@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use zstd::bulk::Compressor;
 
-use super::super::StoreError;
-use super::super::codec::{Reader, Writer};
-use super::super::keys::{Keyring, Use};
-use super::super::sorter::Scratch;
 use crate::durable::{DiskFile, DurableError, framed};
+use crate::store::StoreError;
+use crate::store::forms::codec::{Reader, Writer};
+use crate::store::keys::{Bound, Keyring, Use};
+use crate::store::sorter::Scratch;
 
 const KIND: [u8; 4] = *b"SPOL";
 /// Bytes of a partition's records that make a chunk.
@@ -32,7 +32,7 @@ const FRAME_HEADER: u64 = 8;
 
 /// Issuer and type of the records of a batch.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(in crate::store) struct Partition {
+pub(crate) struct Partition {
     pub(super) issuer: String,
     pub(super) type_code: String,
 }
@@ -144,8 +144,8 @@ impl Spool {
         packed.number(plain.len() as u64).raw(&frame);
         let Scratch { keys, random, .. } = &self.scratch;
         let (mut payload, place) = (Vec::new(), place(self.length));
-        let (key, packed) = (keys.current(), packed.finish());
-        keys.seal_numbered(&mut payload, key, Use::Spool, &[&place], &packed, &**random)?;
+        let bound = Bound { key: keys.current(), usage: Use::Spool, place: &[&place] };
+        keys.seal_numbered(&mut payload, &bound, &packed.finish(), &**random)?;
         let frame = framed::frame(&payload)?;
         self.file.write(&frame).map_err(DurableError::io("write", &self.path))?;
         let length = u32::try_from(payload.len()).map_err(|_| CANNOT_COMPRESS)?;

@@ -5,23 +5,40 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::StoreError;
-use super::super::keys::Keyring;
-use super::super::op::Head;
-use super::super::rows::Seal;
-use super::super::volume::{self, Volume};
 use super::spool::state_file;
-use super::{Phase, Sealed};
 use crate::durable::{Disk, DurableError, replace_file};
+use crate::store::StoreError;
+use crate::store::embedded::volume::{self, Volume};
+use crate::store::forms::op::Head;
+use crate::store::forms::rows::Seal;
+use crate::store::keys::Keyring;
 
 const FORMAT: u32 = 1;
 const LABEL: &str = "import";
 
+/// How far an import is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    Reading,
+    Sealing,
+    Loading,
+}
+
+/// What has been sealed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    pub licences: u64,
+    pub batches: u64,
+    /// Licences that the store had with the same content.
+    pub already_here: u64,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct State {
+pub(crate) struct State {
     format: u32,
-    pub(super) phase: Phase,
+    pub(crate) phase: Phase,
     /// The store that the batches are numbered for.
     pub(super) before: Head,
     /// The caller's.
@@ -92,7 +109,7 @@ impl State {
     }
 
     /// Whether the store has what this import brought.
-    pub(super) fn is_in(&self, head: &Head) -> bool {
+    pub(crate) fn is_in(&self, head: &Head) -> bool {
         self.phase == Phase::Loading
             && self.batches > 0
             && head.sequence > self.before.sequence
@@ -115,7 +132,7 @@ impl State {
         files.chain(["import.tmp".to_owned()]).collect()
     }
 
-    pub(super) fn load(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn load(disk: &dyn Disk, dir: &Path, keys: &Keyring) -> Result<Option<Self>, StoreError> {
         let path = state_file(dir);
         let Some(content) = disk.read(&path).map_err(DurableError::io("read", &path))? else {
             return Ok(None);

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::super::StoreError;
-use super::super::rows::RowWriter;
-use super::super::sled_store::Store;
-use super::super::traits::StatusRecord;
-use super::super::volume::{self, VOLUME_BYTES, Volume, batch_row};
 use super::state::{OpenVolume, State};
 use super::work::PackedBatch;
 use crate::durable::DurableError;
+use crate::store::embedded::volume::{self, VOLUME_BYTES, Volume, batch_row};
+use crate::store::forms::rows::RowWriter;
+use crate::store::{StatusRecord, Store, StoreError};
 use licence_seal::crypto::Digest;
 use licence_seal::licence;
 

@@ -1,21 +1,21 @@
 //! Sealing: what one thread makes of some chunks of a partition.
 
-use super::super::StoreError;
-use super::super::block;
-use super::super::sled_store::Store;
-use super::super::traits::LicenceReader;
-use super::SealRecords;
 use super::resolve::Resolved;
 use super::spool::{self, ChunkAt, ChunkReader, Partition, Spool, Spooled};
+use crate::store::forms::block;
+use crate::store::{LicenceReader, Store, StoreError};
 use licence_seal::crypto::Digest;
-use licence_seal::licence::{Identifier, TypeCode, Uscc};
-use licence_seal::seal::{MAX_BATCH, SealImpression};
+use licence_seal::licence::{Identifier, RecordRef, TypeCode, Uscc};
+use licence_seal::seal::{BatchSeal, MAX_BATCH, SealImpression};
 use licence_seal::time::Timestamp;
 
 /// Chunks of a partition that are sealed as one piece of work.
 const UNIT: usize = 64;
 /// Bytes of spooled records after which a batch is sealed though it is not full.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Seals records of one type and issuer as a batch; called on several threads.
+pub type SealRecords<'a, E> = dyn Fn(&[RecordRef<'_>]) -> Result<(BatchSeal, SealImpression), E> + Sync + 'a;
 
 /// Some chunks of one partition.
 pub(super) struct Unit<'a> {

@@ -6,12 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::super::{StoreError, StoreSettings};
-use super::{
-    KEY_FILE, KeyFileBody, Keyring, Places, key_file_key, master_check, sign, verify, wrap_place,
-    wrapping_key,
+use super::file::{
+    KEY_FILE, KeyFileBody, key_file_key, master_check, sign, verify, wrap_place, wrapping_key,
 };
+use super::ring::Keyring;
 use crate::durable::Disk;
+use crate::store::embedded::places::Places;
+use crate::store::{StoreError, StoreSettings};
 use licence_seal::crypto::{Random, Secret};
 
 /// The key files of a store: its own, and the copy beside the exports. The master key is known by them alone.

@@ -1,6 +1,7 @@
 //! What is damaged is found and never served as truth; what lies on disk is ciphertext.
 
 use super::*;
+use crate::store::forms::op;
 
 /// Opens a damaged store and demands of all it serves that it is what was stored. `true` if it
 /// served everything.
@@ -252,7 +253,7 @@ fn the_check_names_every_kind_of_fault() {
     let key = |number: u64, part: u16| [number.to_be_bytes().as_slice(), &part.to_be_bytes()].concat();
     let keep = |tree: &sled::Tree, key: &[u8]| tree.get(key).unwrap().unwrap();
 
-    let (tree, first) = (&engine.batch.tree, key(1, 0));
+    let (tree, first) = (&engine.trees.batch.tree, key(1, 0));
     let old = keep(tree, &first);
     let mut changed = old.to_vec();
     changed[20] ^= 1;
@@ -268,9 +269,9 @@ fn the_check_names_every_kind_of_fault() {
     tree.insert(&first, old).unwrap();
     assert!(names(&store).is_empty());
 
-    for tree in [&engine.id.tree, &engine.holder.tree, &engine.number.tree] {
+    for tree in [&engine.trees.id.tree, &engine.trees.holder.tree, &engine.trees.number.tree] {
         // Not a licence with a status change, which would be a stray one then.
-        let unchanged = |at: &[u8]| engine.status.tree.scan_prefix(&at[..op::ID_KEY]).next().is_none();
+        let unchanged = |at: &[u8]| engine.trees.status.tree.scan_prefix(&at[..op::ID_KEY]).next().is_none();
         let (at, value) = tree.iter().map(Result::unwrap).find(|(at, _)| unchanged(at)).unwrap();
         tree.remove(&at).unwrap();
         assert_eq!(names(&store), ["indexMissing"]);
@@ -282,16 +283,16 @@ fn the_check_names_every_kind_of_fault() {
         assert_eq!(names(&store), ["indexStray"]);
         tree.remove(stray).unwrap();
     }
-    let (at, value) = engine.status.tree.first().unwrap().unwrap();
-    engine.status.tree.remove(&at).unwrap();
+    let (at, value) = engine.trees.status.tree.first().unwrap().unwrap();
+    engine.trees.status.tree.remove(&at).unwrap();
     assert_eq!(names(&store), ["changeMissing"]);
-    engine.status.tree.insert(&at, value).unwrap();
-    let (at, value) = engine.state.tree.first().unwrap().unwrap();
-    engine.state.tree.insert(&at, &value[..20]).unwrap();
+    engine.trees.status.tree.insert(&at, value).unwrap();
+    let (at, value) = engine.trees.state.tree.first().unwrap().unwrap();
+    engine.trees.state.tree.insert(&at, &value[..20]).unwrap();
     assert_eq!(names(&store), ["stateDamaged"]);
-    engine.state.tree.insert(&at, value).unwrap();
-    for entry in engine.impression.tree.iter() {
-        engine.impression.tree.remove(entry.unwrap().0).unwrap();
+    engine.trees.state.tree.insert(&at, value).unwrap();
+    for entry in engine.trees.impression.tree.iter() {
+        engine.trees.impression.tree.remove(entry.unwrap().0).unwrap();
     }
     assert_eq!(names(&store), ["impressionMissing", "stampSigner"]);
 }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::keys::KEY_FILE;
-use super::super::rekey::RekeyReport;
 use super::*;
 use crate::durable::{FaultDisk, Plan};
+use crate::store::RekeyReport;
+use crate::store::keys::KEY_FILE;
 
 /// One export is enough to let go of the journal, so one run ends a change of the data key.
 fn one_export() -> StoreSettings {
