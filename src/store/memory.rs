@@ -5,7 +5,7 @@
 //! limit, an error and an unhealthy node past it, so that it can be restarted at a quiet hour and not by
 //! the system's killer of processes at a busy one.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use super::settings::StoreSettings;
 
@@ -44,7 +44,7 @@ pub struct MemoryWatch(Mutex<MemoryLevel>);
 impl MemoryWatch {
     /// Takes a reading in.
     pub fn observe(&self, resident_bytes: u64, limit_bytes: u64) -> MemoryLevel {
-        let mut level = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut level = self.0.lock();
         let next = level.after(resident_bytes, limit_bytes);
         if next != *level {
             match next {
@@ -67,7 +67,7 @@ impl MemoryWatch {
 
     /// Whether the process is past its limit.
     pub fn is_over(&self) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == MemoryLevel::Over
+        *self.0.lock() == MemoryLevel::Over
     }
 }
 

@@ -1,9 +1,10 @@
 //! How far long work has come, and the wish that it end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
@@ -38,19 +39,19 @@ impl Watch {
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
         // With the lock held nobody is between looking at it and waiting.
-        let _waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _waiting = self.0.waiting.lock();
         self.0.wake.notify_all();
     }
 
     pub fn progress(&self) -> Progress {
-        let stage = *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let stage = *self.0.stage.lock();
         let [done, of] = [&self.0.done, &self.0.of].map(|number| number.load(Ordering::Relaxed));
         Progress { stage: stage.to_owned(), done, of }
     }
 
     /// A new stage begins.
     pub(super) fn stage(&self, name: &'static str, of: u64) {
-        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        *self.0.stage.lock() = name;
         self.0.done.store(0, Ordering::Relaxed);
         self.0.of.store(of, Ordering::Relaxed);
     }
@@ -70,9 +71,8 @@ impl Watch {
     /// [`StoreError::Cancelled`]
     pub(super) fn pause(&self, time: Duration) -> Result<(), StoreError> {
         if !time.is_zero() {
-            let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let goes_on = |_: &mut ()| !self.0.cancelled.load(Ordering::SeqCst);
-            drop(self.0.wake.wait_timeout_while(waiting, time, goes_on));
+            self.0.wake.wait_while_for(&mut self.0.waiting.lock(), goes_on, time);
         }
         self.did(0)
     }

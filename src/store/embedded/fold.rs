@@ -7,11 +7,12 @@
 //! between leaves it in both, which is the same as in one. A stride runs on the writer's thread between
 //! two groups of changes, since there alone sled is flushed.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sled::Batch;
 
 use super::engine::{Engine, LOCATOR, Named, read_locator};
@@ -77,8 +78,8 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        drop(self.stop.lock().take());
+        if let Some(thread) = self.thread.lock().take() {
             let _ = thread.join();
         }
     }

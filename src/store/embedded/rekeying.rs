@@ -1,6 +1,6 @@
 //! Keeps an import from beginning while the data key is being changed, and the other way round.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::store::StoreError;
 
@@ -20,7 +20,7 @@ impl Rekeying {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The store as others hold it: the traits over engine and writer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::check::{self, Checked};
@@ -158,7 +159,7 @@ impl Store {
 
     /// To be held while exports are written, copied or removed.
     pub(crate) fn exporting(&self) -> MutexGuard<'_, ()> {
-        self.exporting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.exporting.lock()
     }
 
     /// Writes an export, see [`StoreAdmin::export`]. The caller holds [`Store::exporting`].

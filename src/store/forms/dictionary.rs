@@ -11,8 +11,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe::{CCtx, DCtx};
 
@@ -101,7 +102,7 @@ impl Dictionaries {
         let id = self.read().last_key_value().map_or(1, |(newest, _)| newest + 1);
         save(disk, places, keys, random, id, content)?;
         let made = Arc::new(Dictionary::new(id, content, self.level));
-        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(id, made);
+        self.all.write().insert(id, made);
         Ok(id)
     }
 
@@ -162,8 +163,8 @@ impl Dictionaries {
         if plain.len() == length { Ok(plain) } else { Err("its length is wrong") }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<DictionaryId, Arc<Dictionary>>> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> parking_lot::RwLockReadGuard<'_, BTreeMap<DictionaryId, Arc<Dictionary>>> {
+        self.all.read()
     }
 }
 

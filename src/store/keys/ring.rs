@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -109,8 +110,8 @@ impl Keyring {
         // The copy first: what is written under the key must find it in whichever file is left.
         body.save(disk, &[&places.exports, &places.dir], master)?;
         let added = Self::open(disk, &places.dir, master)?;
-        let ring = added.ring.into_inner().unwrap_or_else(PoisonError::into_inner);
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        let ring = added.ring.into_inner();
+        *self.ring.write() = ring;
         Ok(id)
     }
 
@@ -148,7 +149,7 @@ impl Keyring {
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+        self.ring.read()
     }
 
     /// Reads the key file.

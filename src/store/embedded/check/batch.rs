@@ -1,7 +1,9 @@
 //! What can be derived of a batch by itself: leaves, root, signature.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::store::embedded::engine::Engine;
 use crate::store::forms::block;
@@ -94,7 +96,7 @@ impl<'a> BatchCheck<'a> {
 
     fn stamp(&self, stored: &StoredBatch, at: &str, seen: &mut Seen) {
         let (manifest, stamp) = (&stored.seal.manifest, &stored.seal.stamp);
-        let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signers = self.signers.lock();
         let signer = match signers.get(&stamp.impression) {
             Some(signer) => signer.clone(),
             None => {

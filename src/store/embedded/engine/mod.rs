@@ -41,8 +41,10 @@ mod trees;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
 pub(crate) use self::content::declared;
 pub(crate) use self::index::{LOCATOR, read_locator};
@@ -110,7 +112,7 @@ impl Engine {
     }
 
     fn lock_head(&self) -> MutexGuard<'_, Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+        self.head.lock()
     }
 
     /// To be held while reading what belongs together.
@@ -121,21 +123,17 @@ impl Engine {
         if self.failed.load(Ordering::SeqCst) {
             return Err(StoreError::Unapplied);
         }
-        Ok(self.gate.read().unwrap_or_else(PoisonError::into_inner))
+        Ok(self.gate.read())
     }
 
     /// While it is held no index entry moves from a flat to a packed tree.
     pub(crate) fn hold_folding(&self) -> MutexGuard<'_, ()> {
-        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folding.lock()
     }
 
     /// For who folds; `None` while somebody holds it.
     pub(crate) fn try_folding(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.folding.try_lock() {
-            Ok(held) => Some(held),
-            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.folding.try_lock()
     }
 
     /// Counts the licences in the flat indexes, as far as they read. Whoever folds them does it at first, so
@@ -179,7 +177,7 @@ impl Engine {
 
     /// Applies an operation that is durable. Doing it again changes nothing.
     pub(crate) fn apply(&self, operation: &Operation) -> Result<(), StoreError> {
-        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.gate.write();
         match &operation.change {
             Change::Add { impressions, batches, superseded } => {
                 for impression in impressions {

@@ -11,9 +11,11 @@
 //! before them first.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// Between two looks; what did not move from one to the next stands still.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -73,7 +75,7 @@ impl Watch {
         let look = move || {
             loop {
                 std::thread::sleep(LOOK_EVERY);
-                if stands_still(&mut here.lock().unwrap_or_else(PoisonError::into_inner)) {
+                if stands_still(&mut here.lock()) {
                     tracing::warn!("sled stands still: its threads are given other work");
                     idle.as_ref().map_or_else(|| tracing::error!("there is none"), Idle::bring_work);
                 }
@@ -87,7 +89,7 @@ impl Watch {
 
     fn add(&self, writing: &Arc<Writing>) {
         let watched = Watched { writing: Arc::downgrade(writing), seen: 0 };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        self.0.lock().push(watched);
     }
 }
 

@@ -1,7 +1,5 @@
 //! Values: encrypted whole, and cut into parts that sled keeps among its own pages.
 
-use std::sync::PoisonError;
-
 use super::{Engine, Named};
 use crate::store::StoreError;
 use crate::store::forms::codec::Reader;
@@ -69,7 +67,7 @@ impl Engine {
     /// Puts values anew that are there, as [`Engine::parts`] made them of the same content: nobody reads half
     /// of one.
     pub(crate) fn replace_parts(&self, tree: &Named, parts: &[Pair]) -> Result<(), StoreError> {
-        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.gate.write();
         self.insert_parts(tree, parts)
     }
 
