@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_seal::ofd::{pack, verify_ofd, Limits};
+use licence_seal::ofd::{Limits, pack, verify_ofd};
 use licence_seal::seal::{Ask, Trust};
 use licence_seal::time::Timestamp;
 
@@ -23,10 +23,7 @@ const PARTS: [(&str, &str); 8] = [
         "<Attachments><Attachment Name='a.licence.json'><FileLoc>a.licence.json</FileLoc></Attachment></Attachments>",
     ),
     ("d/a.licence.json", "{}"),
-    (
-        "d/Signatures.xml",
-        "<Signatures><Signature ID='1' Type='Seal' BaseLoc='Signature.xml'/></Signatures>",
-    ),
+    ("d/Signatures.xml", "<Signatures><Signature ID='1' Type='Seal' BaseLoc='Signature.xml'/></Signatures>"),
     (
         "d/Signature.xml",
         "<Signature><SignedInfo><References CheckMethod='SM3'><Reference FileRef='/OFD.xml'><CheckValue>AAAA</CheckValue></Reference></References><StampAnnot PageRef='1' Boundary='1 1 1 1'/></SignedInfo><SignedValue>Value.dat</SignedValue></Signature>",
@@ -41,9 +38,10 @@ fuzz_target!(|data: &[u8]| {
     // The first byte says which part the others are; the last choice is the stamp.
     let Some((which, content)) = data.split_first() else { return };
     let which = usize::from(*which) % (PARTS.len() + 1);
-    let parts = PARTS.iter().enumerate().map(|(at, (name, text))| {
-        (*name, if at == which { content } else { text.as_bytes() })
-    });
+    let parts = PARTS
+        .iter()
+        .enumerate()
+        .map(|(at, (name, text))| (*name, if at == which { content } else { text.as_bytes() }));
     let value = if which == PARTS.len() { content } else { b"value" };
     let Ok(file) = pack(parts.chain([("d/Value.dat", value)])) else { return };
     assert!(!passed(&file));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_seal::seal::{verify_seal, verify_stamp, Ask, Trust};
+use licence_seal::seal::{Ask, Trust, verify_seal, verify_stamp};
 use licence_seal::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {

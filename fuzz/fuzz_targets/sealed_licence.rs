@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use licence_seal::seal::{verify_licence, Ask, Trust};
+use licence_seal::seal::{Ask, Trust, verify_licence};
 use licence_seal::time::Timestamp;
 
 fuzz_target!(|data: &[u8]| {

@@ -15,7 +15,7 @@ fn tree(features: &[&str]) -> Option<Vec<String>> {
         .output();
     match found {
         Ok(found) if found.status.success() => {
-            let text = String::from_utf8(found.stdout).unwrap();
+            let text = String::from_utf8_lossy(&found.stdout);
             Some(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
         }
         Ok(found) => {
