@@ -1,8 +1,8 @@
 //! Writing a message: one signer, signed attributes, the signer's certificate goes along.
 
-use super::{
-    CONTENT_TYPE, CmsError, DATA, GM_SIGNED_DATA, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE_V2,
-    SIGNING_TIME,
+use super::error::CmsError;
+use super::known::{
+    CONTENT_TYPE, DATA, GM_SIGNED_DATA, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE_V2, SIGNING_TIME,
 };
 use crate::crypto::{Signer, Suite};
 use crate::pki::Certificate;

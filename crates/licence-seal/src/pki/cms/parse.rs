@@ -1,9 +1,11 @@
 //! One message: what its bytes say, and whether its signature holds.
 
-use super::{
-    At, CONTENT_TYPE, CmsError, DATA, GM_DATA, GM_SIGNED_DATA, MAX_ATTRIBUTES, MAX_CERTIFICATES, MAX_LEN,
-    MESSAGE_DIGEST, SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, SIGNING_TIME, Verified,
+use super::error::{At, CmsError};
+use super::known::{
+    CONTENT_TYPE, DATA, GM_DATA, GM_SIGNED_DATA, MAX_ATTRIBUTES, MAX_CERTIFICATES, MAX_LEN, MESSAGE_DIGEST,
+    SIGNED_DATA, SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2, SIGNING_TIME,
 };
+use super::verified::Verified;
 use crate::crypto::{CertificateKey, Signature, SignatureAlgorithm, Suite, sha1};
 use crate::pki::Certificate;
 use crate::pki::asn1::{

@@ -5,12 +5,16 @@ use std::process::Command;
 
 use proptest::prelude::*;
 
+use super::known::*;
 use super::*;
+use crate::crypto::Suite;
 use crate::crypto::{PrivateKey, SeededRandom, Signer, pem_encode};
 use crate::pki::Revocation;
 use crate::pki::Usage;
 use crate::pki::asn1::{self, INTEGER, OCTET_STRING, SET, explicit, integer, sequence, tlv};
 use crate::pki::issue::{Authority, Name, Profile, Request, Validity};
+use crate::pki::{Anchors, Certificate, Terms};
+use crate::time::Timestamp;
 
 pub(in crate::pki) const NOW: Timestamp = Timestamp::from_secs(1_795_400_000);
 const CONTENT: &[u8] = b"<ofd:Signature/>";

@@ -1,7 +1,7 @@
 //! The one byte form of a V4 stamp: the same parts always give the same bytes, so a stamp can be
 //! kept as its parts, and a verifier can tell whether it has that form.
 
-use super::SesError;
+use super::error::SesError;
 use crate::crypto::{Digest, Signature, Suite};
 use crate::pki::asn1::{
     self, IA5_STRING, OCTET_STRING, bit_string, generalized_time, integer, sequence, tlv,

@@ -1,8 +1,9 @@
 //! Writing: a V4 seal, and a time stamp into a stamp.
 
+use super::error::{At, SesError};
 use super::form::{VERSION, algorithm, ascii};
+use super::limits::{MAX_CERTS, MAX_PICTURE};
 use super::parse::{CertList, Picture, Stamp};
-use super::{At, MAX_CERTS, MAX_PICTURE, SesError};
 use crate::crypto::Signer;
 use crate::pki::asn1::{
     self, IA5_STRING, OCTET_STRING, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, bit_string, explicit,

@@ -23,8 +23,10 @@
 //! | `image` | whether the picture of a seal that is verified is what it says |
 //! | `picture` | the round red seal that is drawn when no picture is given; what counts as a picture |
 
+mod error;
 mod form;
 mod image;
+mod limits;
 mod moment;
 mod parse;
 mod signed;
@@ -42,7 +44,9 @@ pub mod plain_ring;
 #[cfg(test)]
 mod tests;
 
+pub use error::SesError;
 pub use form::{assemble, to_sign};
+pub use limits::{MAX_CERTS, MAX_OWN_PICTURE, MAX_PICTURE, MAX_SEAL, MAX_STAMP};
 pub use moment::{TimeProof, message_check};
 pub use parse::{CertList, Picture, Seal, Stamp, Version};
 pub use signed::{check_certificate, path_check};
@@ -54,74 +58,3 @@ pub use {
     make::{SealKind, SealSpec, create, with_time_stamp},
     picture::{Drawn, draw, given},
 };
-
-use crate::crypto::CryptoError;
-use crate::drawing::DrawingError;
-use crate::pki::asn1::Fault;
-
-/// Largest seal that is read, in bytes.
-pub const MAX_SEAL: usize = 4 * 1024 * 1024;
-/// Largest stamp that is read, in bytes.
-pub const MAX_STAMP: usize = 5 * 1024 * 1024;
-/// Largest picture of a foreign seal, in bytes.
-pub const MAX_PICTURE: usize = 1024 * 1024;
-/// Largest picture of a seal made here: it goes into every file that the seal seals.
-pub const MAX_OWN_PICTURE: usize = 4096;
-/// Most certificates or digests in a seal's list.
-pub const MAX_CERTS: usize = 64;
-
-/// Why something is no seal or stamp, or cannot be made into one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SesError {
-    #[error("{place}: {fault}")]
-    Der { place: &'static str, fault: Fault },
-    #[error("the header says \"{0}\", not \"ES\"")]
-    Header(String),
-    #[error("version {0} is not known")]
-    Version(u32),
-    #[error("the structure is not the one of version {0}")]
-    Shape(u32),
-    #[error("{0} is longer than allowed")]
-    TooLong(&'static str),
-    #[error("the list of certificates is of kind {0}, not 1 or 2")]
-    CertListKind(u32),
-    #[error("an extension is critical and not understood: {0}")]
-    CriticalExtension(String),
-    #[error("cannot be written: {0}")]
-    Unwritable(&'static str),
-    #[error("the picture: {0}")]
-    Picture(&'static str),
-    #[error("the picture: {0}")]
-    Drawing(#[from] DrawingError),
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-}
-
-impl SesError {
-    /// Stable name of the broken rule.
-    pub const fn rule(&self) -> &'static str {
-        match self {
-            Self::Der { .. } => "ses.der",
-            Self::Header(_) => "ses.header",
-            Self::Version(_) => "ses.version",
-            Self::Shape(_) => "ses.shape",
-            Self::TooLong(_) => "ses.tooLong",
-            Self::CertListKind(_) => "ses.certListKind",
-            Self::CriticalExtension(_) => "ses.criticalExtension",
-            Self::Unwritable(_) => "ses.unwritable",
-            Self::Picture(_) | Self::Drawing(_) => "ses.picture",
-            Self::Crypto(_) => "crypto",
-        }
-    }
-}
-
-/// Names the place of a [`Fault`].
-trait At<T> {
-    fn at(self, place: &'static str) -> Result<T, SesError>;
-}
-
-impl<T> At<T> for Result<T, Fault> {
-    fn at(self, place: &'static str) -> Result<T, SesError> {
-        self.map_err(|fault| SesError::Der { place, fault })
-    }
-}

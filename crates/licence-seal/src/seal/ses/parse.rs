@@ -1,6 +1,7 @@
 //! Reading seals and stamps of the three versions, bounded, keeping what was signed as it came.
 
-use super::{At, MAX_CERTS, MAX_PICTURE, MAX_SEAL, MAX_STAMP, SesError};
+use super::error::{At, SesError};
+use super::limits::{MAX_CERTS, MAX_PICTURE, MAX_SEAL, MAX_STAMP};
 use crate::crypto::{Digest, Suite};
 use crate::pki::asn1::{
     self, BIT_STRING, BOOLEAN, Element, Fault, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING,

@@ -9,7 +9,9 @@
 //! [`MAX_OWN_PICTURE`]: two bits a pixel, and as many pixels as fit. The SVG has the same shapes
 //! without that limit, for print and for pages.
 
-use super::{MAX_OWN_PICTURE, Picture, SesError};
+use super::Picture;
+use super::error::SesError;
+use super::limits::MAX_OWN_PICTURE;
 use crate::drawing::{Affine, Colour, DrawingError, Font, Glyph, Path, png, png_size, svg};
 
 /// Longest name that is drawn, in characters.

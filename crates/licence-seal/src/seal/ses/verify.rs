@@ -10,9 +10,10 @@
 //! by comparison: the certificate with the list in the seal, which its maker signed; the algorithm
 //! with the key; the time stamp's digest with the signature value. The reasons say so.
 
+use super::error::SesError;
 use super::moment::{Moment, Proof, TimeProof, check_time_stamp};
 use super::signed::{Judge, Signed};
-use super::{CertList, Seal, SesError, Stamp, Trust, image};
+use super::{CertList, Seal, Stamp, Trust, image};
 use crate::crypto::{Digest, Suite};
 use crate::pki::Certificate;
 use crate::seal::check::{Check, Indication, Outcome, SubIndication, conclude};
