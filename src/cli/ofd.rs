@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::day;
-use super::setup::certificate_of;
+
 use crate::keys::{KeySource, SecretSource, open_signer};
-use crate::node::Error;
+use crate::node::{Error, certificate_of};
 use licence_seal::licence::{Catalogue, LicenceType};
 use licence_seal::ofd::{
     Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::keys::{Passphrase, encrypt_key_pem};
-use crate::node::{Error, NodeSettings};
+use crate::node::{Error, NodeSettings, certificate_of};
 use crate::rules::{Registration, Role};
 use licence_seal::crypto::{Ed25519Signer, KeyFile, PrivateKey, Random, Secret, Signer, Suite, pem_encode};
 use licence_seal::evidence::{Directory, DirectoryEntry};
@@ -368,14 +368,6 @@ pub struct Peer {
 /// SHA-256 of the first certificate of a PEM file, hexadecimal.
 pub fn fingerprint_of(path: &Path) -> Result<String, Error> {
     Ok(hex::encode(certificate_of(path)?.fingerprint()))
-}
-
-/// Reads the first certificate of a PEM file.
-pub fn certificate_of(path: &Path) -> Result<Certificate, Error> {
-    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let pem = fs::read(path).map_err(|why| told(&why))?;
-    let found = Certificate::from_pem_all(&pem).map_err(|why| told(&why))?;
-    Ok(found.into_iter().next().ok_or_else(|| told(&"no certificate in it"))?)
 }
 
 fn toml_of(configuration: &Configuration<'_>) -> Result<String, Error> {

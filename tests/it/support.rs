@@ -12,10 +12,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use licence_node::accesslog::{Filter, Found, Outcome};
-use licence_node::cli::setup::{City, Configuration, Listen, Peer, certificate_of};
+use licence_node::cli::setup::{City, Configuration, Listen, Peer};
 use licence_node::exchange::Exchange;
 use licence_node::exchange::import::{Format, Importer, Options};
-use licence_node::node::{Node, NodeSettings, RunningNode};
+use licence_node::node::{Node, NodeSettings, RunningNode, certificate_of};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings, https_client};
 use licence_node::rules::{Registration, Role};
 use licence_node::store::{LicenceReader, StoreAdmin};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::setup::{City, Configuration, Listen, Peer, certificate_of};
+use super::super::setup::{City, Configuration, Listen, Peer};
 use super::identity_files;
-use crate::node::{Error, Node, NodeSettings, RunningNode};
+use crate::node::{Error, Node, NodeSettings, RunningNode, certificate_of};
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use crate::rules::{Grant, Operation, Registration, Role};
 use licence_seal::crypto::{Random, Suite};

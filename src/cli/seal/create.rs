@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{show, write_new};
-use crate::cli::{day, setup::certificate_of};
+use crate::cli::day;
 use crate::keys::{KeySource, SecretSource, open_signer};
-use crate::node::Error;
+use crate::node::{Error, certificate_of};
 use licence_seal::crypto::{Signature, Signer, Suite};
 use licence_seal::pki::Certificate;
 use licence_seal::seal::ses::{

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::show::read;
 use super::write_new;
-use crate::cli::setup::certificate_of;
-use crate::node::{Error, NodeSettings};
+
+use crate::node::{Error, NodeSettings, certificate_of};
 use licence_seal::seal::ses::Seal;
 use licence_seal::time::Timestamp;
 
