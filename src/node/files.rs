@@ -50,18 +50,7 @@ fn read_directories(dir: &Path, trust: &Trust) -> Result<BTreeMap<String, Direct
 
 pub(super) fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> {
     let mut keys = SealingKeys::default();
-    let dir = &settings.files.seals;
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(keys),
-        Err(why) => return Err(at(dir, why)),
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if !path.is_dir() {
-            continue;
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for (name, path) in seal_folders(&settings.files.seals)? {
         let certificate = one_certificate(&path.join("certificate.pem"))?;
         let signer = signer_of(&seal_key(&path)?, &settings.files, &certificate)?;
         if signer.suite() == Suite::P256Sha256 && !settings.allow_p256_seals {
@@ -89,6 +78,12 @@ pub(super) fn read_seals(settings: &NodeSettings) -> Result<SealingKeys, Error> 
         }
     }
     Ok(keys)
+}
+
+/// Folders of seals, by name; none where there is no folder.
+pub fn seal_folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let paths = entries(dir)?.into_iter().filter(|path| path.is_dir());
+    Ok(paths.map(|path| (name(&path), path)).collect())
 }
 
 pub(super) fn peers(settings: &NodeSettings) -> Result<Peers, Error> {
@@ -129,15 +124,23 @@ pub(super) fn signer_of(
     Ok(key)
 }
 
+const NO_CERTIFICATE: &str = "no certificate in it";
+
 /// The certificates of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let pem = std::fs::read(path).map_err(|why| at(path, why))?;
     Certificate::from_pem_all(&pem).map_err(|why| at(path, why))
 }
 
+/// The certificates of a PEM file that must hold one or more.
+pub fn certificates_of(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let found = certificates(path)?;
+    if found.is_empty() { Err(at(path, NO_CERTIFICATE)) } else { Ok(found) }
+}
+
 /// The first certificate of a PEM file; of a chain that is the leaf.
 pub fn certificate_of(path: &Path) -> Result<Certificate, Error> {
-    certificates(path)?.into_iter().next().ok_or_else(|| at(path, "no certificate in it"))
+    certificates(path)?.into_iter().next().ok_or_else(|| at(path, NO_CERTIFICATE))
 }
 
 /// The only certificate of a PEM file.
@@ -147,24 +150,27 @@ pub(super) fn one_certificate(path: &Path) -> Result<Certificate, Error> {
         .map_err(|_| at(path, "not one certificate"))
 }
 
-/// Files of a folder, by name; none where there is no folder.
-fn folder(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+/// What lies in a folder, sorted; nothing where there is no folder.
+fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(why) => return Err(at(dir, why)),
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_file() && !hidden {
-            let bytes = std::fs::read(&path).map_err(|why| at(&path, why))?;
-            found.push((path, bytes));
-        }
-    }
-    found.sort();
-    Ok(found)
+    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(|why| at(dir, why))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Files of a folder, by name; hidden ones are left out.
+fn folder(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
+    let paths = entries(dir)?.into_iter().filter(|path| path.is_file() && !name(path).starts_with('.'));
+    paths.map(|path| std::fs::read(&path).map_err(|why| at(&path, why)).map(|bytes| (path, bytes))).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn concatenated(dir: &Path) -> Result<Vec<u8>, Error> {

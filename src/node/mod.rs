@@ -12,7 +12,7 @@ mod serve;
 mod settings;
 
 pub use error::Error;
-pub use files::certificate_of;
+pub use files::{certificate_of, certificates_of, seal_folders};
 pub use open::Node;
 pub use serve::RunningNode;
 pub use settings::{LOG_KEY_LABEL, NodeSettings};

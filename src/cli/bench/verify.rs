@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::Failure;
+use crate::node::Error;
 use licence_seal::crypto::{PrivateKey, PublicKey, Random, SeededRandom, Signature, Signer, Suite};
 use licence_seal::licence::face::MmBox;
 use licence_seal::ofd::archive::Entry;
@@ -55,7 +55,7 @@ struct Figures {
 }
 
 /// Runs a bench; figures go to `out`.
-pub(super) fn run(args: &VerifyBench, out: &mut dyn Write) -> Result<std::process::ExitCode, Failure> {
+pub(super) fn run(args: &VerifyBench, out: &mut dyn Write) -> Result<std::process::ExitCode, Error> {
     let figures = verify(Duration::from_secs(args.seconds))?;
     if args.json {
         serde_json::to_writer(&mut *out, &figures)?;
@@ -79,11 +79,11 @@ pub(super) fn run(args: &VerifyBench, out: &mut dyn Write) -> Result<std::proces
 /// Files, or pairs of signatures, in one turn.
 const TURN: u32 = 20;
 
-fn verify(time: Duration) -> Result<Figures, Failure> {
+fn verify(time: Duration) -> Result<Figures, Error> {
     let sample = Sample::make()?;
     let ask = Ask { at: sample.at, seal_only: false, catalogue: None };
     let limits = Limits::default();
-    let verified = |file: &SealedFile, trust: &Trust| -> Result<(), Failure> {
+    let verified = |file: &SealedFile, trust: &Trust| -> Result<(), Error> {
         let report = verify_ofd("bench.ofd", &file.bytes, trust, &ask, &limits);
         if report.verdict.passed() { Ok(()) } else { Err(report.to_text().into()) }
     };
@@ -142,7 +142,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn make() -> Result<Self, Failure> {
+    fn make() -> Result<Self, Error> {
         let random = SeededRandom::new("bench verify");
         let at = Timestamp::from_secs(1_795_400_000);
         let key = || PrivateKey::from_pkcs8(&PrivateKey::generate(Suite::Sm2Sm3, &random)?);
@@ -158,7 +158,7 @@ impl Sample {
         let unsealed =
             write::pack(document().iter().map(|entry| (entry.name.as_str(), entry.data.as_slice())))?;
         let picture = Picture { kind: "PNG".to_owned(), data: noise(&random)?, width: 40, height: 40 };
-        let sealed = |number: u32| -> Result<SealedFile, Failure> {
+        let sealed = |number: u32| -> Result<SealedFile, Error> {
             let spec = SealSpec {
                 vendor: "licence-node".to_owned(),
                 es_id: format!("12000000{number:06}"),
@@ -185,7 +185,7 @@ impl Sample {
 }
 
 /// A PNG that does not compress, of about 15 kB, as the pictures of seals in the field are.
-fn noise(random: &dyn Random) -> Result<Vec<u8>, Failure> {
+fn noise(random: &dyn Random) -> Result<Vec<u8>, Error> {
     const SIDE: u32 = 122;
     let mut pixels = Vec::new();
     while pixels.len() < usize::try_from(SIDE * SIDE)? {
@@ -244,7 +244,7 @@ fn signatures(
     file: &[u8],
     maker: &PublicKey,
     owner: &PublicKey,
-) -> Result<Vec<(PublicKey, Vec<u8>, Signature)>, Failure> {
+) -> Result<Vec<(PublicKey, Vec<u8>, Signature)>, Error> {
     let package = licence_seal::ofd::Package::open(file, &Limits::default())?;
     let value = package.names().find(|name| name.ends_with("SignedValue.dat")).ok_or("no signature")?;
     let stamp = Stamp::from_der(package.get(value).unwrap_or_default())?;

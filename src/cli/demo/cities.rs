@@ -1,12 +1,11 @@
 //! Three cities that know each other: what the demo walks through, and what tests boot.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::setup::{City, Configuration, Listen, Peer};
-use super::identity_files;
 use crate::node::{Error, Node, NodeSettings, RunningNode, certificate_of};
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use crate::rules::{Grant, Operation, Registration, Role};
@@ -181,4 +180,9 @@ fn grant(partner: &str, now: Timestamp) -> Grant {
         daily_limit: Some(100_000),
         addresses: Vec::new(),
     }
+}
+
+/// An identity's files, from its path without ending.
+fn identity_files(stem: &Path) -> (PathBuf, PathBuf) {
+    (stem.with_extension("pem"), stem.with_extension("key.pem"))
 }

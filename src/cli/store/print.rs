@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::StoreCommand;
+use super::command::StoreCommand;
 use crate::node::Error;
 use licence_seal::licence::{Catalogue, TypeCode};
 

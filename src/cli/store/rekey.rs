@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::accesslog::AccessLog;
+use crate::cli::open::open_node;
 use crate::exchange::jobs;
 use crate::keys::MasterKeySource;
 use crate::node::{Error, NodeSettings};
@@ -37,13 +38,13 @@ pub(super) fn master(config: &Path, to: &MasterKeySource) -> Result<Value, Error
             format!("--to: {to} gives another key each time; a master key is one that is kept").into()
         );
     }
-    let node = crate::cli::open_node(settings.clone())?;
+    let node = open_node(settings.clone())?;
     node.exchange.log.append(jobs::begin(MASTER))?;
     node.close()?;
     drop(node);
 
     let changed = settings.master_keyed().change(&old, &new, &to.to_string(), &SystemRandom::new());
-    let node = crate::cli::open_node(if changed.is_ok() { next } else { settings });
+    let node = open_node(if changed.is_ok() { next } else { settings });
     let outcome = changed.as_ref().map(|_| Value::Null).map_err(StoreError::rule);
     let told = node.and_then(|node| {
         node.exchange.log.append(jobs::end("", MASTER, outcome.as_ref().map_err(|rule| *rule)))?;
