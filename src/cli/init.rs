@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::arguments::Unechoed;
 use super::open::open_node;
-use super::setup::{City, Configuration, Listen};
 use crate::keys::SecretSource;
+use crate::lab::{City, Configuration, Listen};
 use crate::node::{Error, NodeSettings};
 use crate::rules::Role;
 use licence_seal::crypto::{Suite, SystemRandom};

@@ -21,7 +21,6 @@ mod progress;
 mod query;
 mod seal;
 mod serve;
-pub mod setup;
 mod store;
 mod verify;
 

@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use licence_node::cli::setup::fingerprint_of;
 use licence_node::node::certificate_of;
 use licence_seal::crypto::PrivateKey;
 use licence_seal::evidence::Receipt;
@@ -252,7 +251,8 @@ fn the_longest_texts_that_a_request_may_carry_fit_a_copy() {
     operator.grant("agency", json!({ "operations": ["file"] }));
     let purpose = json!("核".repeat(200));
     let body = file_body(&town.subject().identifier);
-    let certificate = fingerprint_of(&town.files.dir.join("clients/agency.pem")).unwrap();
+    let certificate =
+        hex::encode(certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap().fingerprint());
     let name = "局".repeat(200);
     operator
         .ask(

@@ -11,13 +11,13 @@ use std::process::Command;
 
 /// The table of `src/lib.rs`, from the ground floor up.
 const FLOORS: [&[&str]; 8] = [
-    &["crypto", "merkle", "config", "time", "drawing", "parallel"],
+    &["keys", "crypto", "merkle", "config", "time", "drawing", "parallel"],
     &["licence", "pki", "durable"],
     &["seal", "evidence"],
     &["store", "accesslog", "ofd"],
     &["rules", "peer"],
     &["exchange"],
-    &["api"],
+    &["api", "lab"],
     &["cli", "node"],
 ];
 

@@ -12,9 +12,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use licence_node::accesslog::{Filter, Found, Outcome};
-use licence_node::cli::setup::{City, Configuration, Listen, Peer};
 use licence_node::exchange::Exchange;
 use licence_node::exchange::import::{Format, Importer, Options};
+use licence_node::lab::{City, Configuration, Listen, Peer};
 use licence_node::node::{Node, NodeSettings, RunningNode, certificate_of};
 use licence_node::peer::{ClientIdentity, PartnerClient, PartnerSettings, https_client};
 use licence_node::rules::{Registration, Role};
@@ -159,7 +159,7 @@ fn boot(regions: &[Region], suite: Suite, plan: &Plan) -> Vec<Arc<Town>> {
         for (other, socket) in cities.iter().zip(&sockets).filter(|(other, _)| other.region != city.region) {
             let code = other.region.code();
             city.befriend(other).unwrap();
-            let fingerprint = other.node_fingerprint().unwrap();
+            let fingerprint = other.node_fingerprint().to_owned();
             registrations.push(city.registration(code, other.region.name(), Role::Peer, fingerprint));
             peers.push(Peer {
                 region: code.to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::setup::{City, Configuration, Listen, Peer};
+use crate::lab::{City, Configuration, Listen, Peer};
 use crate::node::{Error, Node, NodeSettings, RunningNode, certificate_of};
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use crate::rules::{Grant, Operation, Registration, Role};
@@ -85,7 +85,7 @@ impl Cities {
                     code,
                     other.region.name(),
                     Role::Peer,
-                    other.node_fingerprint()?,
+                    other.node_fingerprint().to_owned(),
                 ));
                 peers.push(Peer {
                     region: code.to_owned(),
