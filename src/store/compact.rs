@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::dictionary::Dictionaries;
@@ -27,7 +27,7 @@ use super::traits::Recovery;
 use crate::durable::{DirLock, DurableError};
 
 /// What compacting did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompactReport {
     pub bytes_before: u64,

@@ -3,19 +3,20 @@
 //! sled 0.34 can grow without end, and gives nothing back that it took (`storage.md` 5, 6). Each checkpoint
 //! holds its size against what so many licences should take; the cure is `store compact`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Licences that a small store is reckoned to have: sled begins with some room of its own.
 const AT_LEAST: u64 = 100_000;
 
 /// Something that an operator should look after, while all is still well.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreWarning {
     /// Stable name, as `sledGrown`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub detail: String,
 }
 
@@ -38,7 +39,7 @@ pub(super) fn judge(sizes: &Sizes, alarm: u64) -> Vec<StoreWarning> {
         let Sizes { licences, sled, .. } = sizes;
         let detail =
             format!("sled has {sled} bytes for {licences} licences, more than {well}: `store compact`");
-        warnings.push(StoreWarning { name: "sledGrown", detail });
+        warnings.push(StoreWarning { name: "sledGrown".into(), detail });
     }
     // A whole copy is the most that an export or a rebuilding writes.
     let places =
@@ -46,7 +47,7 @@ pub(super) fn judge(sizes: &Sizes, alarm: u64) -> Vec<StoreWarning> {
     for (name, what, free) in places {
         if let Some(free) = free.filter(|free| *free < sizes.sled) {
             let detail = format!("{free} bytes are free, and {what} may need {}", sizes.sled);
-            warnings.push(StoreWarning { name, detail });
+            warnings.push(StoreWarning { name: name.into(), detail });
         }
     }
     warnings
@@ -62,7 +63,7 @@ pub(super) fn free_bytes(dir: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn names(licences: u64, sled: u64, free: u64, exports_free: u64) -> Vec<&'static str> {
+    fn names(licences: u64, sled: u64, free: u64, exports_free: u64) -> Vec<Cow<'static, str>> {
         let (free, exports_free) = (Some(free), Some(exports_free));
         let sizes = Sizes { licences, sled, free, exports_free };
         judge(&sizes, 700).into_iter().map(|warning| warning.name).collect()

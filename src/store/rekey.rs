@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::dictionary::Dictionaries;
 use super::engine::{Engine, key_number};
@@ -44,7 +44,7 @@ const STRIDE: usize = 128;
 const NEXT: &str = ".next";
 
 /// What changing the data key did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RekeyReport {
     /// Number of the current data key.

@@ -1,5 +1,6 @@
 //! What the rooms above may do with the store, one trait for each authority.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -248,7 +249,7 @@ pub trait StoreAdmin: Send + Sync {
 }
 
 /// Sizes and counts.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreStats {
     pub store_id: String,
@@ -269,7 +270,7 @@ pub struct StoreStats {
 }
 
 /// Bytes of files, with their manifests; copies beside the exports are not counted again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FileBytes {
     #[serde(rename = "journalBytes")]
     pub journal: u64,
@@ -282,7 +283,7 @@ pub struct FileBytes {
 }
 
 /// What each type has, in the order of the codes, and how many values lie in each tree beside the batches.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Breakdown {
     pub types: Vec<TypeStats>,
@@ -290,7 +291,7 @@ pub struct Breakdown {
 }
 
 /// What one type has.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeStats {
     pub type_code: String,
@@ -301,10 +302,10 @@ pub struct TypeStats {
 }
 
 /// Values of a tree: entries, or many of them to a value in those that end in `.base`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TreeValues {
-    pub tree: &'static str,
+    pub tree: Cow<'static, str>,
     pub values: u64,
 }
 
@@ -328,18 +329,18 @@ impl Default for CheckOptions {
 }
 
 /// One way in which the store is wrong.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable name, as `batchRoot`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Tree and key, or file; never personal data.
     pub location: String,
     pub detail: String,
 }
 
 /// What a check saw. Sound when there is no finding.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     pub batches: u64,
@@ -360,7 +361,7 @@ impl CheckReport {
 }
 
 /// An export that was written, fsynced and read back.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportReport {
     pub file: PathBuf,

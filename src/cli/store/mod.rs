@@ -70,7 +70,7 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             print::report(command, &serde_json::to_value(report)?, None, out)
         }
         command @ StoreCommand::Rekey { to: Some(to), .. } => {
-            print::report(command, &rekey::master(config, to)?, None, out)
+            print::report(command, &serde_json::to_value(rekey::master(config, to)?)?, None, out)
         }
         command => {
             let node = open(config)?;

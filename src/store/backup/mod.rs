@@ -83,7 +83,7 @@ pub struct BackupOptions {
 }
 
 /// A backup that was made.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupReport {
     pub number: u64,

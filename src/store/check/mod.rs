@@ -11,6 +11,7 @@
 mod batch;
 mod indexes;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,9 +86,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn add(&mut self, name: &'static str, location: impl Into<String>, detail: impl Into<String>) {
+    fn add(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        location: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
         if self.report.findings.len() < self.options.max_findings {
-            let (location, detail) = (location.into(), detail.into());
+            let (name, location, detail) = (name.into(), location.into(), detail.into());
             self.report.findings.push(Finding { name, location, detail });
         } else {
             self.report.more_findings += 1;
