@@ -6,7 +6,7 @@
 //! | floor | rooms | what stands there |
 //! |---|---|---|
 //! | 7 | `cli`, `node` | a file per command; `node` wires everything from the configuration |
-//! | 6 | `api` | HTTP: the exchange as others see it |
+//! | 6 | `api`, `lab` | HTTP: the exchange as others see it · test authorities and what they make |
 //! | 5 | `exchange` | the operations: rules, then store, then log, then receipt |
 //! | 4 | `rules`, `peer` | what a grant allows (pure) · the network side to other nodes |
 //! | 3 | `store`, `accesslog` | where licences lie · the tamper-evident record |
@@ -20,6 +20,7 @@ pub mod config;
 pub mod durable;
 pub mod exchange;
 pub mod keys;
+pub mod lab;
 pub mod node;
 pub mod parallel;
 pub mod peer;

@@ -1,12 +1,12 @@
 //! `catalogue list|show|check`: the licence types that this binary knows.
 
-use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::node::Error;
 use licence_seal::licence::{Catalogue, CodeSource, TypeSummary, check_catalogue, json_schema};
 
 /// Look at the catalogue of licence types.
@@ -44,7 +44,7 @@ enum CatalogueCommand {
 }
 
 /// Runs the command.
-pub fn run(args: &CatalogueArgs, out: &mut dyn Write) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+pub fn run(args: &CatalogueArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let catalogue = Catalogue::embedded()?;
     match &args.command {
         CatalogueCommand::List { json } => list(catalogue, *json, out),
@@ -53,11 +53,7 @@ pub fn run(args: &CatalogueArgs, out: &mut dyn Write) -> Result<ExitCode, Box<dy
     }
 }
 
-fn list(
-    catalogue: &Catalogue,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+fn list(catalogue: &Catalogue, json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {
     if json {
         let types: Vec<TypeSummary<'_>> = catalogue.iter().map(TypeSummary::from).collect();
         print_json(out, &types)?;
@@ -79,7 +75,7 @@ fn show(
     json: bool,
     schema: bool,
     out: &mut dyn Write,
-) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+) -> Result<ExitCode, Error> {
     let by_name = || catalogue.iter().find(|t| t.name == code);
     let Some(entry) = catalogue.find(code).or_else(by_name) else {
         return Err(format!("the catalogue has no licence type {code}").into());
@@ -116,11 +112,7 @@ fn show(
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(
-    catalogue: &Catalogue,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+fn check(catalogue: &Catalogue, json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let findings = check_catalogue(catalogue);
     if json {
         print_json(out, &findings)?;
@@ -135,7 +127,7 @@ fn check(
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Error> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)?;
     Ok(())

@@ -10,20 +10,19 @@
 //! without a word and with status 141, as `cat` and `seq` do in a shell. That is not 0, because
 //! less was written than was asked for.
 
-use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 
+use super::progress::ProgressLine;
+use crate::node::Error;
 use licence_seal::licence::{Catalogue, Generator, Region};
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Records that are made, compressed and written as one: about 4 MB.
 const CHUNK: u64 = 4_096;
@@ -32,7 +31,6 @@ const MAX_THREADS: usize = 256;
 /// Chunks of one thread that wait to be written.
 const WAITING: usize = 2;
 const ZSTD_LEVEL: i32 = 3;
-const BETWEEN_REPORTS: Duration = Duration::from_millis(500);
 /// What a shell reports of a program that the signal SIGPIPE ended.
 const PIPE_CLOSED: u8 = 128 + 13;
 
@@ -99,7 +97,7 @@ impl Packing {
 }
 
 /// Runs the command.
-pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let region =
         Region::parse(&args.region).ok_or("no sample data for this region: 120000, 110000 or 130000")?;
     let generator = Generator::new(Catalogue::embedded()?, args.seed, region)?;
@@ -117,17 +115,17 @@ pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<ExitCode, Failure
             Err(why) => Err(why),
         };
     };
-    let named = |why: Failure| format!("{}: {why}", path.display());
+    let named = |why: Error| format!("{}: {why}", path.display());
     to_file(path, |file| write_all(&set, threads, Packing::of(path), file)).map_err(named)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_closed_pipe(why: &Failure) -> bool {
+fn is_closed_pipe(why: &Error) -> bool {
     why.downcast_ref::<io::Error>().is_some_and(|why| why.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Fills a file that is there only if all went well. A pipe or device is written as it stands.
-fn to_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Failure>) -> Result<(), Failure> {
+fn to_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Error>) -> Result<(), Error> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return fill(&mut File::options().write(true).open(path)?);
     }
@@ -159,7 +157,7 @@ impl Set<'_> {
         Some(from..self.end.min(from.saturating_add(CHUNK)))
     }
 
-    fn lines(&self, records: std::ops::Range<u64>, packing: Packing) -> Result<Vec<u8>, Failure> {
+    fn lines(&self, records: std::ops::Range<u64>, packing: Packing) -> Result<Vec<u8>, Error> {
         let mut lines = Vec::new();
         for n in records {
             self.generator.write_line(n, &mut lines)?;
@@ -168,13 +166,7 @@ impl Set<'_> {
     }
 
     /// Every `threads`th chunk from the `worker`th, until the writer has gone.
-    fn work(
-        &self,
-        worker: u64,
-        threads: usize,
-        packing: Packing,
-        done: &SyncSender<Result<Vec<u8>, Failure>>,
-    ) {
+    fn work(&self, worker: u64, threads: usize, packing: Packing, done: &SyncSender<Result<Vec<u8>, Error>>) {
         let chunks = (worker..).step_by(threads).map_while(|at| self.chunk(at));
         for records in chunks {
             let made = self.lines(records, packing);
@@ -186,7 +178,7 @@ impl Set<'_> {
     }
 }
 
-fn write_all(set: &Set<'_>, threads: usize, packing: Packing, out: &mut dyn Write) -> Result<(), Failure> {
+fn write_all(set: &Set<'_>, threads: usize, packing: Packing, out: &mut dyn Write) -> Result<(), Error> {
     thread::scope(|scope| {
         let workers: Vec<Receiver<_>> = (0..threads)
             .zip(0..)
@@ -196,47 +188,22 @@ fn write_all(set: &Set<'_>, threads: usize, packing: Packing, out: &mut dyn Writ
                 made
             })
             .collect();
-        let mut progress = Progress::new(set.end - set.first);
+        let (records, started) = (set.end - set.first, Instant::now());
+        let mut line = ProgressLine::new();
         // The chunks in order: the workers take turns.
         for (at, worker) in (0..).zip(workers.iter().cycle()).take_while(|(at, _)| set.chunk(*at).is_some()) {
             let chunk = worker.recv().map_err(|_| "a thread ended early")??;
             out.write_all(&chunk)?;
-            progress.report(set.chunk(at).map_or(0, |records| records.end - set.first));
+            let done = set.chunk(at).map_or(0, |records| records.end - set.first);
+            if line.is_due() || done == records {
+                let rate = done as f64 / started.elapsed().as_secs_f64().max(0.001);
+                line.show(format_args!("{done} of {records} records, {rate:.0} a second"));
+            }
         }
         out.flush()?;
-        progress.end();
+        line.end();
         Ok(())
     })
-}
-
-/// What somebody at a terminal sees.
-struct Progress {
-    records: u64,
-    started: Instant,
-    reported: Option<Instant>,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(records: u64) -> Self {
-        Self { records, started: Instant::now(), reported: None, shown: io::stderr().is_terminal() }
-    }
-
-    fn report(&mut self, done: u64) {
-        let now = Instant::now();
-        let due = self.reported.is_none_or(|before| now - before >= BETWEEN_REPORTS) || done == self.records;
-        if self.shown && due {
-            self.reported = Some(now);
-            let rate = done as f64 / (now - self.started).as_secs_f64().max(0.001);
-            eprint!("\r{done} of {} records, {rate:.0} a second ", self.records);
-        }
-    }
-
-    fn end(&self) {
-        if self.shown && self.reported.is_some() {
-            eprintln!();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! `identifier check|make`: licence identifiers and the other codes that carry check characters.
 
-use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::node::Error;
 use licence_seal::licence::mask_identity_number;
 use licence_seal::licence::{Catalogue, CitizenNumber, Identifier, TypeCode, Uscc};
 
@@ -45,7 +45,7 @@ enum IdentifierCommand {
 }
 
 /// Runs the command.
-pub fn run(args: &IdentifierArgs, out: &mut dyn Write) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+pub fn run(args: &IdentifierArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
         IdentifierCommand::Check { text, json } => check(text.trim(), *json, out),
         IdentifierCommand::Make { type_code, issuer, serial, version } => {
@@ -64,7 +64,7 @@ struct Verdict {
     warnings: Vec<String>,
 }
 
-fn check(text: &str, as_json: bool, out: &mut dyn Write) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+fn check(text: &str, as_json: bool, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let verdict = judge(text)?;
     let valid = verdict.result.is_ok();
     if as_json {
@@ -98,7 +98,7 @@ fn check(text: &str, as_json: bool, out: &mut dyn Write) -> Result<ExitCode, Box
 
 /// A text with a dot is meant as an identifier, one of 21 characters as a type code; otherwise it is
 /// what it fits, a citizen number before an organisation code.
-fn judge(text: &str) -> Result<Verdict, Box<dyn Error + Send + Sync>> {
+fn judge(text: &str) -> Result<Verdict, Error> {
     let catalogue = Catalogue::embedded()?;
     if text.contains('.') {
         return Ok(judge_identifier(text, catalogue));

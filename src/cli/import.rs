@@ -1,7 +1,7 @@
 //! `import`: licences from files into the store.
 
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,7 +9,9 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::ConfigFile;
+use super::arguments::ConfigFile;
+use super::open::open_node;
+use super::progress::ProgressLine;
 use crate::exchange::import::{Format, ImportError, Importer, Options, Progress, Stage};
 use crate::node::{Error, NodeSettings};
 use crate::store::Intake;
@@ -39,7 +41,7 @@ pub struct ImportArgs {
 
 /// Exit status 0 only if no line was refused.
 pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let node = super::open_node(NodeSettings::read(&args.config.config)?)?;
+    let node = open_node(NodeSettings::read(&args.config.config)?)?;
     if args.abandon {
         let dropped = Intake::abandon(&node.store)?;
         node.close()?;
@@ -47,15 +49,15 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     let started = Instant::now();
-    let terminal = std::io::stderr().is_terminal();
+    let mut line = ProgressLine::new();
     let result = {
         let mut pace = Pace::new(started);
         let report = |progress: &Progress| {
             if args.json {
-                let line = json!({ "progress": progress, "seconds": started.elapsed().as_secs_f64() });
-                let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-            } else if terminal {
-                eprint!("\r{}\x1b[K", pace.line(progress));
+                let report = json!({ "progress": progress, "seconds": started.elapsed().as_secs_f64() });
+                let _ = writeln!(out, "{report}").and_then(|()| out.flush());
+            } else {
+                line.show(pace.line(progress));
             }
         };
         let options = Options { resume: args.resume, refused: Some(&args.refused) };
@@ -67,9 +69,7 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         }
         importer.finish().map_err(stopped)?
     };
-    if terminal && !args.json {
-        eprintln!();
-    }
+    line.end();
     node.close()?;
     let seconds = started.elapsed().as_secs_f64();
     let fill = result.imported as f64 / (result.batches as f64).max(1.0);

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::setup::{City, Configuration, Listen};
+use super::arguments::Unechoed;
+use super::open::open_node;
 use crate::keys::SecretSource;
-use crate::node::Error;
+use crate::lab::{City, Configuration, Listen};
+use crate::node::{Error, NodeSettings};
 use crate::rules::Role;
 use licence_seal::crypto::{Suite, SystemRandom};
 use licence_seal::licence::Region;
@@ -30,7 +32,7 @@ pub struct InitArgs {
     #[arg(long, default_value = "127.0.0.1:8443")]
     listen: String,
     /// Encrypt all key files under this passphrase: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    #[arg(long, value_name = "SOURCE", value_parser = Unechoed::<SecretSource>::new())]
     key_passphrase: Option<SecretSource>,
 }
 
@@ -73,7 +75,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         grants: Vec::new(),
     };
     let file = city.write_configuration(&configuration)?;
-    super::open_node(super::setup::settings(&file)?)?.close()?;
+    open_node(NodeSettings::read(&file)?)?.close()?;
     writeln!(out, "made {} for region {} ({})", args.dir.display(), region.code(), region.name())?;
     writeln!(out, "  configuration        {}", file.display())?;
     writeln!(out, "  operator's identity  {}", operator.certificate.display())?;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::day;
-use super::setup::certificate_of;
+use super::arguments::{Unechoed, day};
+
 use crate::keys::{KeySource, SecretSource, open_signer};
-use crate::node::Error;
+use crate::node::{Error, certificate_of};
 use licence_seal::licence::{Catalogue, LicenceType};
 use licence_seal::ofd::{
     Annotation, Limits, Mark, Place, Signing, Unsealed, annotated_copy, licence_ofd, sign,
@@ -96,10 +96,10 @@ struct SignerArgs {
     #[arg(long, value_name = "PEM")]
     cert: PathBuf,
     /// The signer's private key: PKCS#8 in PEM, plain or encrypted, or a pkcs11: URI
-    #[arg(long, value_name = "KEY", value_parser = super::Unechoed::<KeySource>::new())]
+    #[arg(long, value_name = "KEY", value_parser = Unechoed::<KeySource>::new())]
     key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    #[arg(long, value_name = "SOURCE", value_parser = Unechoed::<SecretSource>::new())]
     passphrase: Option<SecretSource>,
     /// OFD file to write; a file that is there is not overwritten
     #[arg(long, value_name = "FILE")]
@@ -164,9 +164,9 @@ impl SignerArgs {
         let signing = Signing { certificate: certificate.der(), signer: key.as_ref(), mark, at: now, lock };
         let signed = sign(file, &signing, &Limits::default())?;
         // Never over a file that is there: it may be the licence itself.
-        let told = |why: std::io::Error| format!("{}: {why}", self.out.display());
-        let mut out = std::fs::File::options().write(true).create_new(true).open(&self.out).map_err(told)?;
-        out.write_all(&signed).and_then(|()| out.sync_all()).map_err(told)?;
+        let at = |why: std::io::Error| format!("{}: {why}", self.out.display());
+        let mut out = std::fs::File::options().write(true).create_new(true).open(&self.out).map_err(at)?;
+        out.write_all(&signed).and_then(|()| out.sync_all()).map_err(at)?;
         Ok(&self.out)
     }
 }

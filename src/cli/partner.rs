@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::operator::Operator;
-use super::{ConfigFile, setup};
-use crate::node::Error;
+use super::admin::Operator;
+use super::arguments::ConfigFile;
+use crate::node::{Error, certificate_of};
 use crate::rules::{Grant, Operation, Registration, Role};
 use licence_seal::time::{Clock, SystemClock};
 
@@ -113,7 +113,7 @@ pub fn run(args: &PartnerArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 id: id.clone(),
                 name: name.clone(),
                 role: *role,
-                certificates: vec![setup::fingerprint_of(certificate)?],
+                certificates: vec![hex::encode(certificate_of(certificate)?.fingerprint())],
                 from: SystemClock.now(),
                 until: None,
                 revoked: false,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::arguments::Unechoed;
 use crate::keys::{SecretSource, read_key_pem};
 use crate::node::Error;
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings, PeerAnswer};
@@ -35,7 +36,7 @@ pub struct Connection {
     #[arg(long)]
     pub key: PathBuf,
     /// Where the passphrase of an encrypted key is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = super::Unechoed::<SecretSource>::new())]
+    #[arg(long, value_name = "SOURCE", value_parser = Unechoed::<SecretSource>::new())]
     pub key_passphrase: Option<SecretSource>,
     /// Our registration id
     #[arg(long)]

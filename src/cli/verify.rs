@@ -8,7 +8,6 @@
 //! (1); not readable (3) is what could not be looked at. Over several files the worst counts, in the
 //! order 3, 1, 2, 0: a file that nobody looked at must not hide behind one that failed.
 
-use std::error::Error;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::node::Error;
 use licence_seal::licence::Catalogue;
 use licence_seal::ofd::{FileKind, Limits};
 use licence_seal::seal::report::{Report, page, summary_page};
@@ -106,7 +106,7 @@ pub fn run(
     clock: &dyn Clock,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(verify(args, clock, out, err)?))
 }
 
@@ -115,7 +115,7 @@ fn verify(
     clock: &dyn Clock,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Result<u8, Box<dyn Error + Send + Sync>> {
+) -> Result<u8, Error> {
     let trust = match trust(args) {
         Ok(trust) => trust,
         Err(why) => {
@@ -225,7 +225,7 @@ impl Found {
         Ok(())
     }
 
-    fn to_json(&self, out: &mut dyn Write) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn to_json(&self, out: &mut dyn Write) -> Result<(), Error> {
         let mut objects = Vec::with_capacity(self.order.len());
         for one in &self.order {
             match one {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::accesslog::{AccessLog, Checkpoint, Keys, LogCopy, VerifierKey, check_copy};
 use crate::durable::{DirLock, Disk, DurableError};
@@ -55,7 +55,7 @@ pub struct Wanted<'a> {
 }
 
 /// What was restored.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreReport {
     pub backup: u64,
@@ -68,7 +68,7 @@ pub struct RestoreReport {
 }
 
 /// What a drill proved.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillReport {
     pub proved: bool,

@@ -14,7 +14,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::accesslog::{Keys, LogError};
 use crate::durable::{DirLock, Disk, DurableError, Swap};
@@ -35,7 +35,7 @@ pub struct MasterKeyed<'a> {
 }
 
 /// What lies under a master key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterKeyReport {
     /// The key file and its copy.

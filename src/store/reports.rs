@@ -1,8 +1,9 @@
 //! What the operator asks for, and what they are told.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::model::Counters;
@@ -10,7 +11,7 @@ use super::watch::Watch;
 use licence_seal::crypto::Secret;
 
 /// Sizes and counts.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreStats {
     pub store_id: String,
@@ -31,16 +32,16 @@ pub struct StoreStats {
 }
 
 /// Something that an operator should look after, while all is still well.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreWarning {
     /// Stable name, as `sledGrown`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub detail: String,
 }
 
 /// Bytes of files, with their manifests; copies beside the exports are not counted again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FileBytes {
     #[serde(rename = "journalBytes")]
     pub journal: u64,
@@ -53,7 +54,7 @@ pub struct FileBytes {
 }
 
 /// What each type has, in the order of the codes, and how many values lie in each tree beside the batches.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Breakdown {
     pub types: Vec<TypeStats>,
@@ -61,7 +62,7 @@ pub struct Breakdown {
 }
 
 /// What one type has.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TypeStats {
     pub type_code: String,
@@ -72,10 +73,10 @@ pub struct TypeStats {
 }
 
 /// Values of a tree: entries, or many of them to a value in those that end in `.base`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TreeValues {
-    pub tree: &'static str,
+    pub tree: Cow<'static, str>,
     pub values: u64,
 }
 
@@ -99,18 +100,18 @@ impl Default for CheckOptions {
 }
 
 /// One way in which the store is wrong.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable name, as `batchRoot`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Tree and key, or file; never personal data.
     pub location: String,
     pub detail: String,
 }
 
 /// What a check saw. Sound when there is no finding.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     pub batches: u64,
@@ -131,7 +132,7 @@ impl CheckReport {
 }
 
 /// An export that was written, fsynced and read back.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExportReport {
     pub file: PathBuf,
@@ -145,7 +146,7 @@ pub struct ExportReport {
 }
 
 /// Why sled had to be rebuilt.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RecoveryCause {
     /// There was no sled folder, but a store.
@@ -161,7 +162,7 @@ pub enum RecoveryCause {
 }
 
 /// What opening found and did.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recovery {
     /// A new store was made.
@@ -220,7 +221,7 @@ pub struct BackupOptions {
 }
 
 /// A backup that was made.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupReport {
     pub number: u64,
@@ -242,7 +243,7 @@ pub struct BackupReport {
 pub type FetchMasterKey<'a> = &'a dyn Fn() -> Result<Secret, StoreError>;
 
 /// What changing the data key did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RekeyReport {
     /// Number of the current data key.

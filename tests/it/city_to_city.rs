@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use licence_node::cli::setup::certificate_of;
+use licence_node::node::certificate_of;
 use licence_seal::evidence::Receipt;
 use licence_seal::licence::Catalogue;
 use licence_seal::seal::{Ask, Trust, verify_licence};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, OnceLock};
 
-use licence_node::cli::setup::City;
+use licence_node::lab::City;
 use licence_seal::crypto::{Secret, Suite, SystemRandom};
 use licence_seal::licence::{Catalogue, FieldValue, Record, Region};
 use licence_seal::pki::Certificate;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use licence_node::cli::demo::cities::{Cities, MATTER};
-use licence_node::cli::setup::City;
 use licence_node::exchange::import::{Format, Importer, Options};
+use licence_node::lab::City;
 use licence_seal::crypto::{Secret, Suite, SystemRandom};
 use licence_seal::licence::{Catalogue, Record, Region, State};
 use licence_seal::pki::Certificate;

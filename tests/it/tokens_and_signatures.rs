@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use licence_node::accesslog::Filter;
-use licence_node::cli::setup::certificate_of;
+use licence_node::node::certificate_of;
 use licence_seal::crypto::PrivateKey;
 use licence_seal::evidence::{AccessToken, RequestFacts, RequestSignature};
 use serde_json::{Value, json};

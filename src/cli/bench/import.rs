@@ -13,12 +13,11 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::Failure;
 use crate::cli::generate::{self, GenerateArgs};
 use crate::cli::init::{self, InitArgs};
-use crate::cli::open_node;
+use crate::cli::open::open_node;
 use crate::exchange::import::{Format, Importer, Options};
-use crate::node::NodeSettings;
+use crate::node::{Error, NodeSettings};
 use crate::store::{StoreAdmin, StoreSettings, floor, peak_resident_bytes};
 use licence_seal::crypto::{PrivateKey, Signer, Suite, SystemRandom};
 
@@ -75,7 +74,7 @@ struct Figures {
     optimised: bool,
 }
 
-pub(super) fn run(args: &ImportBench, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &ImportBench, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let scratch = match &args.scratch {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
@@ -124,7 +123,7 @@ fn print(figures: &Figures, out: &mut dyn Write) -> std::io::Result<()> {
     Ok(())
 }
 
-fn floor_rate(dir: &Path, input: &Path, records: u64) -> Result<f64, Failure> {
+fn floor_rate(dir: &Path, input: &Path, records: u64) -> Result<f64, Error> {
     let begun = Instant::now();
     let written = floor::write(dir, &StoreSettings::default(), File::open(input)?)?;
     let spent = begun.elapsed().as_secs_f64();
@@ -135,7 +134,7 @@ fn floor_rate(dir: &Path, input: &Path, records: u64) -> Result<f64, Failure> {
     Ok(records as f64 / spent)
 }
 
-fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failure> {
+fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Error> {
     let node_dir = dir.join("node");
     init::run(&InitArgs::of(&node_dir), &mut std::io::sink())?;
     let node = open_node(NodeSettings::read(&node_dir.join("node.toml"))?)?;
@@ -177,7 +176,7 @@ fn import(args: &ImportBench, dir: &Path, input: &Path) -> Result<Figures, Failu
 }
 
 /// Mean time of one SM2 signature on this machine.
-fn signature_seconds() -> Result<f64, Failure> {
+fn signature_seconds() -> Result<f64, Error> {
     let random = SystemRandom::new();
     let key = PrivateKey::from_pkcs8(&PrivateKey::generate(Suite::Sm2Sm3, &random)?)?;
     let begun = Instant::now();

@@ -7,12 +7,11 @@ mod import;
 mod read;
 mod verify;
 
-use std::error::Error;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-type Failure = Box<dyn Error + Send + Sync>;
+use crate::node::Error;
 
 /// Measure a rate beside its floor
 #[derive(Debug, Args)]
@@ -32,7 +31,7 @@ enum What {
 }
 
 /// Runs a bench; figures go to `out`.
-pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCode, Failure> {
+pub fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<std::process::ExitCode, Error> {
     match &args.what {
         What::Verify(args) => verify::run(args, out),
         What::Import(args) => import::run(args, out),

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use super::Failure;
-use crate::cli::{ConfigFile, open_node};
-use crate::node::NodeSettings;
+use crate::cli::arguments::ConfigFile;
+use crate::cli::open::open_node;
+use crate::node::{Error, NodeSettings};
 use crate::store::{BatchNumber, LicenceReader, Store, resident_bytes};
 use licence_seal::licence::{Catalogue, Generator, Record, Region};
 
@@ -90,7 +90,7 @@ impl By {
     }
 }
 
-pub(super) fn run(args: &ReadBench, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &ReadBench, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = NodeSettings::read(&args.config.config)?;
     let generator = Generator::new(Catalogue::embedded()?, args.seed, Region::TIANJIN)?;
     // Before the opening, so that it does not warm anything up. A prime step meets all of the set.
@@ -161,10 +161,10 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn phase(&self, by: By, threads: usize, first: bool) -> Result<Phase, Failure> {
+    fn phase(&self, by: By, threads: usize, first: bool) -> Result<Phase, Error> {
         let stop = AtomicBool::new(false);
         let begun = Instant::now();
-        let runs: Vec<Result<Vec<Duration>, Failure>> = std::thread::scope(|scope| {
+        let runs: Vec<Result<Vec<Duration>, Error>> = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..threads)
                 .map(|thread| {
                     scope.spawn({
@@ -200,7 +200,7 @@ impl Bench<'_> {
     }
 
     /// Reads until the time is over; every licence that was asked for must be there.
-    fn reads(&self, by: By, thread: usize, stop: &AtomicBool) -> Result<Vec<Duration>, Failure> {
+    fn reads(&self, by: By, thread: usize, stop: &AtomicBool) -> Result<Vec<Duration>, Error> {
         let (mut times, begun) = (Vec::new(), Instant::now());
         let last = self.store.last_batch();
         for (number, key) in (0_u64..).zip(self.keys.iter().cycle().skip(thread * self.keys.len() / 2)) {

@@ -1,13 +1,12 @@
 //! Three cities that know each other: what the demo walks through, and what tests boot.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::setup::{City, Configuration, Listen, Peer, certificate_of};
-use super::identity_files;
-use crate::node::{Error, Node, NodeSettings, RunningNode};
+use crate::lab::{City, Configuration, Listen, Peer};
+use crate::node::{Error, Node, NodeSettings, RunningNode, certificate_of};
 use crate::peer::{ClientIdentity, PartnerClient, PartnerSettings};
 use crate::rules::{Grant, Operation, Registration, Role};
 use licence_seal::crypto::{Random, Suite};
@@ -86,7 +85,7 @@ impl Cities {
                     code,
                     other.region.name(),
                     Role::Peer,
-                    other.node_fingerprint()?,
+                    other.node_fingerprint().to_owned(),
                 ));
                 peers.push(Peer {
                     region: code.to_owned(),
@@ -181,4 +180,9 @@ fn grant(partner: &str, now: Timestamp) -> Grant {
         daily_limit: Some(100_000),
         addresses: Vec::new(),
     }
+}
+
+/// An identity's files, from its path without ending.
+fn identity_files(stem: &Path) -> (PathBuf, PathBuf) {
+    (stem.with_extension("pem"), stem.with_extension("key.pem"))
 }

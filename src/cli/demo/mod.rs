@@ -2,10 +2,12 @@
 
 pub mod cities;
 mod paper;
+mod proof;
+mod step;
 mod tour;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -34,21 +36,21 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let folder = tempfile::Builder::new().prefix("licence-node-demo-").tempdir()?;
     let cities =
         Cities::start(folder.path(), args.suite, Arc::new(SystemClock), Arc::new(SystemRandom::new()))?;
-    let told = tour::walk(&cities, args.records, out)?;
-    if args.once || told.failed > 0 {
+    let outcome = tour::walk(&cities, args.records, out)?;
+    if args.once || outcome.failed > 0 {
         cities.stop()?;
-        writeln!(out, "\n{} steps, {} failed", told.steps, told.failed)?;
-        return Ok(if told.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        writeln!(out, "\n{} steps, {} failed", outcome.steps, outcome.failed)?;
+        return Ok(if outcome.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let stop = super::operate::StopSignals::new()?;
-    stay(&cities, &told, out)?;
+    let stop = super::serve::StopSignals::new()?;
+    stay(&cities, &outcome, out)?;
     stop.wait();
     cities.stop()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Addresses, and commands to copy.
-fn stay(cities: &Cities, told: &tour::Told, out: &mut dyn Write) -> Result<(), Error> {
+fn stay(cities: &Cities, outcome: &tour::Outcome, out: &mut dyn Write) -> Result<(), Error> {
     writeln!(out, "\nThe nodes stay up until Ctrl-C. 节点持续运行，按 Ctrl-C 结束。")?;
     for city in cities.all() {
         writeln!(out, "  {} {}  {}", city.files.region.code(), city.files.region.name(), city.running.url())?;
@@ -65,7 +67,7 @@ fn stay(cities: &Cities, told: &tour::Told, out: &mut dyn Write) -> Result<(), E
     let url = home.running.url();
     let program = shown(&std::env::current_exe()?);
     let body = dir.join("request.json");
-    std::fs::write(&body, serde_json::to_vec(&told.request)?)?;
+    std::fs::write(&body, serde_json::to_vec(&outcome.request)?)?;
     writeln!(out, "\nAs the agency, in a shell 以机构身份试用:")?;
     writeln!(
         out,
@@ -91,9 +93,4 @@ fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
-/// An identity's files, from its path without ending.
-pub fn identity_files(stem: &Path) -> (PathBuf, PathBuf) {
-    (stem.with_extension("pem"), stem.with_extension("key.pem"))
 }

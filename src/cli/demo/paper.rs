@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cities::{Cities, RunningCity};
+use super::step::expect;
 use crate::node::Error;
 use crate::peer::PartnerClient;
 use licence_seal::licence::Catalogue;
@@ -20,7 +21,7 @@ pub async fn annotated_copy(
 ) -> Result<String, Error> {
     let region = from.files.region.code();
     let answer = agency.ask("/v1/licences/file", request, Some(&[region])).await?;
-    let copy = super::tour::expect(&answer, 200)?;
+    let copy = expect(&answer, 200)?;
     let report = verified(copy, trust, cities)?;
     let voice = report.signatures.iter().find_map(|signature| signature.voice.as_ref());
     let voice = voice.map(|voice| voice.zh.as_str()).unwrap_or_default();

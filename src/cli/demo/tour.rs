@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::cities::{Cities, MATTER, RunningCity};
 use super::paper::annotated_copy;
-use crate::accesslog::{self, VerifyOptions};
-use crate::durable::RealDisk;
+use super::proof::prove;
+use super::step::{Tour, expect, rule_of};
 use crate::exchange::import::{Format, Importer, Options};
 use crate::exchange::ops::search::SearchAnswer;
 use crate::node::Error;
-use crate::peer::{PartnerClient, PeerAnswer};
+use crate::peer::PartnerClient;
 use licence_seal::licence::{Catalogue, Generator, HolderCodeType, Record};
 use licence_seal::seal::report::Report;
 use licence_seal::seal::{Ask, Indication, Trust, verify_licence};
@@ -22,33 +21,11 @@ use licence_seal::seal::{Ask, Indication, Trust, verify_licence};
 const SEED: u64 = 20_261_123;
 
 /// What the tour says at its end.
-pub struct Told {
+pub struct Outcome {
     pub steps: usize,
     pub failed: usize,
     /// A request for data that the agency may make.
     pub request: Value,
-}
-
-struct Tour<'a> {
-    out: &'a mut dyn Write,
-    steps: usize,
-    failed: usize,
-}
-
-impl Tour<'_> {
-    /// Runs one step; what it returns is shown.
-    fn step(&mut self, en: &str, zh: &str, done: Result<String, Error>) -> Result<(), Error> {
-        self.steps += 1;
-        writeln!(self.out, "\n{}. {en}\n   {zh}", self.steps)?;
-        match done {
-            Ok(told) => writeln!(self.out, "   ✓ {told}")?,
-            Err(why) => {
-                self.failed += 1;
-                writeln!(self.out, "   ✗ NOT as it should be: {why}")?;
-            }
-        }
-        Ok(self.out.flush()?)
-    }
 }
 
 /// The licence that the tour follows.
@@ -62,9 +39,9 @@ struct Subject {
 }
 
 /// Walks through everything; a step that fails does not keep the later ones from being tried.
-pub fn walk(cities: &Cities, records: u64, out: &mut dyn Write) -> Result<Told, Error> {
+pub fn walk(cities: &Cities, records: u64, out: &mut dyn Write) -> Result<Outcome, Error> {
     let catalogue = Catalogue::embedded()?;
-    let mut tour = Tour { out, steps: 0, failed: 0 };
+    let mut tour = Tour::new(out);
     let mut data = Vec::new();
     for city in cities.all() {
         let made = sample(catalogue, city, records)?;
@@ -90,7 +67,7 @@ pub fn walk(cities: &Cities, records: u64, out: &mut dyn Write) -> Result<Told, 
         }
         None => request,
     };
-    Ok(Told { steps: tour.steps, failed: tour.failed, request })
+    Ok(Outcome { steps: tour.steps, failed: tour.failed, request })
 }
 
 async fn exchange(cities: &Cities, subject: &Subject, tour: &mut Tour<'_>) -> Result<(), Error> {
@@ -425,99 +402,5 @@ fn tampered(bytes: &[u8], trust: &Trust, cities: &Cities) -> Result<String, Erro
     match failed.filter(|_| report.verdict.indication == Indication::TotalFailed) {
         Some(check) => Ok(format!("{}: {}", check.name, check.reason.as_deref().unwrap_or_default())),
         None => Err(report.summary.en.clone().into()),
-    }
-}
-
-/// The auditor's part, on the files of the log alone.
-fn prove(cities: &Cities, tour: &mut Tour<'_>) -> Result<(), Error> {
-    let home = &cities.tianjin;
-    let log = &home.running.node.exchange.log;
-    log.publish_now()?;
-    let (dir, key) = (home.running.node.settings.log_dir(), log.verifier_key());
-    let honest = accesslog::verify(&RealDisk, &dir, &key, VerifyOptions { live: true });
-    let told = if honest.verified {
-        Ok(format!("{} entries under root {}", honest.size, honest.root.unwrap_or_default()))
-    } else {
-        Err(format!("{:?}", honest.findings).into())
-    };
-    tour.step(
-        "The auditor derives the access log's root anew and holds it against the signed checkpoint",
-        "审计员重新推导日志的树根，并与签名检查点比对",
-        told,
-    )?;
-    let copy = tempfile::tempdir()?;
-    copy_folder(&dir, copy.path())?;
-    let told = forge(copy.path()).and_then(|()| {
-        let forged = accesslog::verify(&RealDisk, copy.path(), &key, VerifyOptions { live: true });
-        match forged.findings.first() {
-            Some(finding) if !forged.verified => Ok(finding.to_string()),
-            _ => Err("the forged log was believed".into()),
-        }
-    });
-    tour.step(
-        "In a copy of the log one refused access is made to look granted: the proof fails",
-        "在日志副本中把一次被拒访问改成已授权：证明不成立",
-        told,
-    )
-}
-
-/// Takes the journal away and rewrites an entry in the public bundle, as one who holds the disk could.
-fn forge(dir: &Path) -> Result<(), Error> {
-    std::fs::remove_dir_all(dir.join("journal"))?;
-    let mut changed = 0;
-    let mut folders = vec![dir.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let bytes = std::fs::read(&path)?;
-            let (from, to) = (b"\"outcome\":\"refused\"", b"\"outcome\":\"granted\"");
-            if let Some(at) = bytes.windows(from.len()).position(|window| window == from) {
-                let mut forged = bytes;
-                if let Some(place) = forged.get_mut(at..at + to.len()) {
-                    place.copy_from_slice(to);
-                }
-                std::fs::write(&path, forged)?;
-                changed += 1;
-            }
-        }
-    }
-    if changed == 0 { Err("there was nothing to forge".into()) } else { Ok(()) }
-}
-
-fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn expect(answer: &PeerAnswer, status: u16) -> Result<&[u8], Error> {
-    if answer.status == status && answer.receipt.is_some() {
-        Ok(&answer.body)
-    } else {
-        Err(format!("answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body)).into())
-    }
-}
-
-/// The rule that refused: its own words, or those of the other city that it quotes.
-fn rule_of(answer: &PeerAnswer, status: u16, rule: &str) -> Result<String, Error> {
-    let body: Value = serde_json::from_slice(&answer.body)?;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let quoted = text("detail").contains(&format!("({rule})"));
-    if answer.status == status && (text("rule") == rule || quoted) {
-        Ok(format!("{status} {rule}"))
-    } else {
-        Err(format!("expected {status} {rule}, answered {}: {body}", answer.status).into())
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{show, write_new};
-use crate::cli::{day, setup::certificate_of};
+use super::file::write_new;
+use super::show;
+use crate::cli::arguments::{Unechoed, day};
 use crate::keys::{KeySource, SecretSource, open_signer};
-use crate::node::Error;
+use crate::node::{Error, certificate_of, certificates_of};
 use licence_seal::crypto::{Signature, Signer, Suite};
 use licence_seal::pki::Certificate;
 use licence_seal::seal::ses::{
@@ -31,10 +32,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "PEM")]
     maker_cert: PathBuf,
     /// The maker's key: a PKCS#8 file, plain or encrypted, or a pkcs11: URI
-    #[arg(long, value_name = "KEY", value_parser = crate::cli::Unechoed::<KeySource>::new())]
+    #[arg(long, value_name = "KEY", value_parser = Unechoed::<KeySource>::new())]
     maker_key: KeySource,
     /// Where the passphrase of an encrypted key file is: file:PATH, env:NAME or command:PROGRAM ARG…
-    #[arg(long, value_name = "SOURCE", value_parser = crate::cli::Unechoed::<SecretSource>::new())]
+    #[arg(long, value_name = "SOURCE", value_parser = Unechoed::<SecretSource>::new())]
     maker_passphrase: Option<SecretSource>,
     /// Certificates of those who may sign with the seal, PEM; several times, or several in a file
     #[arg(long, required = true, value_name = "PEM")]
@@ -142,27 +143,20 @@ fn end(args: &CreateArgs, now: Timestamp) -> Result<Timestamp, Error> {
     if end <= now { Err("the seal would be over before it begins".into()) } else { Ok(end) }
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let pem = fs::read(path).map_err(|why| told(&why))?;
-    let found = Certificate::from_pem_all(&pem).map_err(|why| told(&why))?;
-    if found.is_empty() { Err(told(&"no certificate in it").into()) } else { Ok(found) }
-}
-
 /// Whether the certificate is in force, and its key may sign what is not a certificate.
 fn may_sign(path: &Path, certificate: &Certificate, now: Timestamp) -> Result<(), Error> {
-    let refuse = |why: &str| -> Result<(), Error> {
+    let unfit = |why: &str| -> Result<(), Error> {
         Err(format!("{}: the certificate of \"{}\" {why}", path.display(), certificate.subject()).into())
     };
     if now < certificate.not_before() || now > certificate.not_after() {
-        return refuse("is not in force now");
+        return unfit("is not in force now");
     }
     // Without the extension every use is allowed (RFC 5280 4.2.1.3).
     if certificate.key_usage().is_some_and(|usage| !usage.digital_signature && !usage.non_repudiation) {
-        return refuse("may not sign: neither digitalSignature nor nonRepudiation in its key usage");
+        return unfit("may not sign: neither digitalSignature nor nonRepudiation in its key usage");
     }
     if certificate.basic_constraints().is_some_and(|constraints| constraints.ca) {
-        return refuse("is an authority's");
+        return unfit("is an authority's");
     }
     Ok(())
 }
@@ -179,7 +173,7 @@ fn maker(path: &Path, key: &dyn Signer, now: Timestamp) -> Result<Certificate, E
 fn owners(paths: &[PathBuf], suite: Suite, now: Timestamp) -> Result<Vec<Certificate>, Error> {
     let mut owners: Vec<Certificate> = Vec::new();
     for path in paths {
-        for owner in certificates(path)? {
+        for owner in certificates_of(path)? {
             may_sign(path, &owner, now)?;
             if owner.public_key()?.suite() != suite {
                 return Err(format!(
@@ -201,13 +195,13 @@ fn owners(paths: &[PathBuf], suite: Suite, now: Timestamp) -> Result<Vec<Certifi
 fn picture(args: &CreateArgs) -> Result<(Picture, Option<Drawn>), Error> {
     match (&args.picture, args.width, args.height) {
         (Some(path), Some(width), Some(height)) => {
-            let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-            let length = fs::metadata(path).map_err(|why| told(&why))?.len();
+            let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+            let length = fs::metadata(path).map_err(|why| at(&why))?.len();
             if length > u64::try_from(MAX_OWN_PICTURE).unwrap_or_default() {
-                return Err(told(&format!("{length} bytes; at most {MAX_OWN_PICTURE}")).into());
+                return Err(at(&format!("{length} bytes; at most {MAX_OWN_PICTURE}")).into());
             }
-            let data = fs::read(path).map_err(|why| told(&why))?;
-            Ok((given(&data, width, height).map_err(|why| told(&why))?, None))
+            let data = fs::read(path).map_err(|why| at(&why))?;
+            Ok((given(&data, width, height).map_err(|why| at(&why))?, None))
         }
         _ => {
             let drawn = draw(&args.name, args.lower_text.as_deref())?;

@@ -1,15 +1,13 @@
 //! `seal list` and `seal export`: the seals in the node's folder. No private key is opened.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::show::read;
-use super::write_new;
-use crate::cli::setup::certificate_of;
-use crate::node::{Error, NodeSettings};
+use super::file::{read, write_new};
+
+use crate::node::{Error, NodeSettings, certificate_of, seal_folders};
 use licence_seal::seal::ses::Seal;
 use licence_seal::time::Timestamp;
 
@@ -33,7 +31,7 @@ struct Listed {
 pub fn list(config: &Path, json: bool, now: Timestamp, out: &mut dyn Write) -> Result<(), Error> {
     let settings = NodeSettings::read(config)?;
     let mut listed = Vec::new();
-    for (id, folder) in folders(&settings.files.seals)? {
+    for (id, folder) in seal_folders(&settings.files.seals)? {
         listed.push(look_at(id, &folder, now)?);
     }
     if json {
@@ -60,30 +58,11 @@ pub fn list(config: &Path, json: bool, now: Timestamp, out: &mut dyn Write) -> R
 pub fn export(config: &Path, id: &str, to: &Path, out: &mut dyn Write) -> Result<(), Error> {
     let settings = NodeSettings::read(config)?;
     let dir = &settings.files.seals;
-    let found = folders(dir)?.into_iter().find(|(name, _)| name == id);
+    let found = seal_folders(dir)?.into_iter().find(|(name, _)| name == id);
     let (_, folder) = found.ok_or_else(|| format!("no seal \"{id}\" in {}", dir.display()))?;
     let seal: Seal = read(&folder.join("seal.esl"))?;
     write_new(to, &seal.der)?;
     Ok(writeln!(out, "wrote {}: {}", to.display(), seal.name)?)
-}
-
-/// Folders of seals, by name; none where there is no folder.
-fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
-    let told = |why: std::io::Error| format!("{}: {why}", dir.display());
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(why) => return Err(told(why).into()),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(told)?;
-        if entry.path().is_dir() {
-            found.push((entry.file_name().to_string_lossy().into_owned(), entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn look_at(id: String, folder: &Path, now: Timestamp) -> Result<Listed, Error> {

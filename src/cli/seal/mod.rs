@@ -3,17 +3,17 @@
 //! None of these is a verdict on a seal; that is `verify`.
 
 mod create;
+mod file;
 mod list;
 mod show;
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::ConfigFile;
+use super::arguments::ConfigFile;
 use crate::node::Error;
 use licence_seal::time::Clock;
 
@@ -61,11 +61,4 @@ pub fn run(command: &SealCommand, clock: &dyn Clock, out: &mut dyn Write) -> Res
         SealCommand::Export { config, id, out: to } => list::export(&config.config, id, to, out)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes a file that is not there yet.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let told = |why: std::io::Error| format!("{}: {why}", path.display());
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(told)?;
-    Ok(file.write_all(bytes).map_err(told)?)
 }

@@ -1,17 +1,16 @@
 //! `seal show`: what a seal says, in lines or as JSON.
 
 use std::fmt;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::write_new;
+use super::file::{read, write_new};
 use crate::node::Error;
 use licence_seal::crypto::{Suite, sha256};
 use licence_seal::pki::Certificate;
-use licence_seal::seal::ses::{CertList, MAX_SEAL, Seal, Version};
+use licence_seal::seal::ses::{CertList, Seal, Version};
 
 pub fn run(file: &Path, json: bool, picture: Option<&Path>, out: &mut dyn Write) -> Result<(), Error> {
     let seal = read(file)?;
@@ -23,17 +22,6 @@ pub fn run(file: &Path, json: bool, picture: Option<&Path>, out: &mut dyn Write)
         return Ok(());
     }
     Ok(writeln!(out, "Nothing of this was verified: licence-node verify FILE --trust DIR does that.")?)
-}
-
-/// Reads a seal; one larger than any is not loaded.
-pub fn read(file: &Path) -> Result<Seal, Error> {
-    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
-    let length = fs::metadata(file).map_err(|why| told(&why))?.len();
-    if length > u64::try_from(MAX_SEAL).unwrap_or_default() {
-        return Err(told(&"too large for a seal").into());
-    }
-    let der = fs::read(file).map_err(|why| told(&why))?;
-    Ok(Seal::from_der(&der).map_err(|why| told(&why))?)
 }
 
 /// All that a seal says.

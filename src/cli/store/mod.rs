@@ -3,157 +3,30 @@
 //! Without `--url` the store is opened here, which needs the data folder for itself. With it the running
 //! node is asked to do the work, and this program waits; reports and exit status are the same.
 
+mod command;
 mod print;
 mod rekey;
 mod running;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
 
-use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
-use super::Unechoed;
-use super::operator::Operator;
+pub use self::command::StoreArgs;
+use self::command::{StoreCommand, job};
+use super::open::open_node;
+use super::progress::shown;
 use crate::durable::{DurableError, RealDisk};
 use crate::exchange::backup::{Wanted, scratch};
-use crate::exchange::jobs::{JobRequest, Means};
-use crate::keys::MasterKeySource;
+use crate::exchange::jobs::Means;
 use crate::node::{Error, LOG_KEY_LABEL, Node, NodeSettings};
-use crate::store::{OpenStore, Progress, StoreAdmin, StoreError, Watch, probe_sled};
+use crate::store::{OpenStore, StoreAdmin, StoreError, Watch, probe_sled};
 use licence_seal::crypto::SystemRandom;
 use licence_seal::licence::Catalogue;
 use licence_seal::time::{Clock, SystemClock};
-
-/// How often progress is shown.
-const SHOW_EVERY: Duration = Duration::from_millis(500);
-
-/// Look after a store.
-#[derive(Debug, Args)]
-pub struct StoreArgs {
-    /// The node's configuration file; without --url the node must not be running
-    #[arg(long, global = true)]
-    config: Option<PathBuf>,
-    /// The running node, for stats, check, export, backup, rekey --salt and rekey --data
-    #[command(flatten)]
-    operator: Operator,
-    #[command(subcommand)]
-    command: StoreCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// Counts and sizes
-    Stats {
-        /// What each type has, too; walks over the whole store
-        #[arg(long)]
-        by_type: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Re-derive all that can be re-derived; exit status 1 if anything is wrong
-    Check {
-        /// Check one batch of so many; indexes, statuses, journal and exports are checked only with 1
-        #[arg(long, default_value_t = 1)]
-        every: u64,
-        /// Findings listed at the most
-        #[arg(long, default_value_t = 1000)]
-        findings: usize,
-        /// Licences checked in a second at the most
-        #[arg(long)]
-        rate: Option<u64>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write an export and read it back
-    Export {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make the database anew from an export, without the room that it does not use
-    Compact {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Bring in a newer key; with --data write what lies under older ones anew. Ended early, it goes on at the
-    /// next call
-    #[command(group(ArgGroup::new("which").required(true).args(["salt", "data", "master"])))]
-    Rekey {
-        /// A salt key for what is sealed from now on; the older ones stay
-        #[arg(long)]
-        salt: bool,
-        /// A data key; the older ones go when nothing refers to them any more
-        #[arg(long)]
-        data: bool,
-        /// Values of the database written anew in a second at the most
-        #[arg(long, conflicts_with_all = ["salt", "master"])]
-        rate: Option<u64>,
-        /// The master key: all that it wraps, of store and access log, is wrapped under the key of --to. The node
-        /// must not be running
-        #[arg(long, requires = "to")]
-        master: bool,
-        /// Where the new master key comes from, as files.master_key is to name it: PATH (from the folder of the
-        /// configuration), env:NAME, command:PROGRAM ARGUMENT…
-        #[arg(long, value_name = "SOURCE", conflicts_with_all = ["salt", "data"], value_parser = Unechoed::<MasterKeySource>::new())]
-        to: Option<MasterKeySource>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Copy store and access log to a folder of backups, only what is new there
-    Backup {
-        /// The folder; with --url the name of one below the node's store.backup_dir, or nothing for that itself
-        dir: Option<PathBuf>,
-        /// Backups kept in the folder, this one included; default: all
-        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-        keep: Option<u32>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Lay a backup out where there is no store and no log, proved on the way
-    Restore {
-        /// The folder of the backups
-        dir: PathBuf,
-        /// Number of the backup; default: the newest
-        #[arg(long)]
-        backup: Option<u64>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Restore a backup into a temporary folder and prove it; exit status 0 only if it is proved. The node
-    /// may be running
-    Drill {
-        /// The folder of the backups
-        dir: PathBuf,
-        /// Number of the backup; default: the newest
-        #[arg(long)]
-        backup: Option<u64>,
-        /// Check one batch of so many
-        #[arg(long, default_value_t = 1)]
-        every: u64,
-        /// Where the temporary folder is made, on a disk that can take the whole store; default: the machine's
-        #[arg(long)]
-        scratch: Option<PathBuf>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Open a sled folder and close it again, in this process alone; used by `serve`
-    #[command(hide = true)]
-    Probe {
-        /// The folder `sled` of a store
-        dir: PathBuf,
-    },
-}
 
 /// Exit status 0 only if it was done, and of `check` and `drill` only if all is well.
 pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -198,7 +71,7 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             print::report(command, &serde_json::to_value(report)?, None, out)
         }
         command @ StoreCommand::Rekey { to: Some(to), .. } => {
-            print::report(command, &rekey::master(config, to)?, None, out)
+            print::report(command, &serde_json::to_value(rekey::master(config, to)?)?, None, out)
         }
         command => {
             let node = open(config)?;
@@ -210,25 +83,7 @@ pub fn run(args: &StoreArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
 }
 
 fn open(config: &Path) -> Result<Node, Error> {
-    super::open_node(NodeSettings::read(config)?).map_err(say_who_holds_it)
-}
-
-/// What is asked of a store, by this program or of a running node.
-fn job(command: &StoreCommand, backup_name: impl Fn(&Path) -> Option<String>) -> Option<JobRequest> {
-    Some(match command {
-        StoreCommand::Stats { by_type: true, .. } => JobRequest::Breakdown {},
-        StoreCommand::Check { every, findings, rate, .. } => {
-            JobRequest::Check { every: *every, findings: Some(*findings), licences_per_second: *rate }
-        }
-        StoreCommand::Export { .. } => JobRequest::Export {},
-        StoreCommand::Backup { dir, keep, .. } => JobRequest::Backup {
-            to: dir.as_deref().and_then(backup_name).map(PathBuf::from),
-            keep: keep.map(|keep| keep as usize),
-        },
-        StoreCommand::Rekey { salt: true, .. } => JobRequest::RekeySalt {},
-        StoreCommand::Rekey { data: true, rate, .. } => JobRequest::RekeyData { values_per_second: *rate },
-        _ => return None,
-    })
+    open_node(NodeSettings::read(config)?).map_err(say_who_holds_it)
 }
 
 /// Does the work in this process.
@@ -257,40 +112,6 @@ fn alone(command: &StoreCommand, node: &Node, out: &mut dyn Write) -> Result<Exi
     match command {
         StoreCommand::Stats { .. } => print::report(command, &stats()?, Some(&report), out),
         _ => print::report(command, &report, None, out),
-    }
-}
-
-/// Runs long work and shows its progress on a terminal.
-fn shown<T: Send>(
-    watch: &Watch,
-    work: impl FnOnce(&Watch) -> Result<T, StoreError> + Send,
-) -> Result<T, StoreError> {
-    if !std::io::stderr().is_terminal() {
-        return work(watch);
-    }
-    std::thread::scope(|scope| {
-        let (to, from) = mpsc::channel();
-        scope.spawn(move || to.send(work(watch)));
-        loop {
-            match from.recv_timeout(SHOW_EVERY) {
-                Ok(outcome) => {
-                    eprint!("\r\x1b[K");
-                    return outcome;
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => show(&watch.progress()),
-                // Its thread ended in a panic, which the scope goes on with.
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(StoreError::Cancelled),
-            }
-        }
-    })
-}
-
-/// Shows progress on a terminal.
-fn show(progress: &Progress) {
-    let Progress { stage, done, of } = progress;
-    match of {
-        0 => eprint!("\r{stage}: {done}\x1b[K"),
-        of => eprint!("\r{stage}: {done} of {of}\x1b[K"),
     }
 }
 

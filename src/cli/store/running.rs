@@ -1,14 +1,16 @@
 //! The same work, done by the running node.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Operator, StoreCommand, job, print, show};
-use crate::cli::operator::Session;
+use super::command::{StoreCommand, job};
+use super::print;
+use crate::cli::admin::{Operator, Session};
+use crate::cli::progress::{ProgressLine, of_store};
 use crate::node::Error;
 use crate::store::Progress;
 
@@ -42,7 +44,7 @@ pub(super) fn ask(
 
 /// Starts a job, waits for its end, and gives its report.
 fn run(session: &mut Session, request: &Value) -> Result<Value, Error> {
-    let terminal = std::io::stderr().is_terminal();
+    let mut line = ProgressLine::new();
     let mut answer = session.ask(request)?;
     let mut wait = FIRST_WAIT;
     loop {
@@ -51,17 +53,13 @@ fn run(session: &mut Session, request: &Value) -> Result<Value, Error> {
         match text("state").as_str() {
             "running" => {}
             "done" => {
-                if terminal {
-                    eprint!("\r\x1b[K");
-                }
+                line.clear();
                 return Ok(job.get("report").cloned().unwrap_or_default());
             }
             _ => return Err(format!("the job failed ({}): {}", text("rule"), text("detail")).into()),
         }
-        if terminal {
-            let progress = job.get("progress").cloned().unwrap_or_default();
-            show(&serde_json::from_value::<Progress>(progress).unwrap_or_default());
-        }
+        let progress = job.get("progress").cloned().unwrap_or_default();
+        line.show(of_store(&serde_json::from_value::<Progress>(progress).unwrap_or_default()));
         std::thread::sleep(wait);
         wait = (wait * 2).min(LONGEST_WAIT);
         answer = session.ask(&json!({ "job": { "id": text("id") } }))?;

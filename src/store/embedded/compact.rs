@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::open::{OpenStore, open_keys};
@@ -28,7 +28,7 @@ use crate::store::forms::dictionary::Dictionaries;
 use crate::store::{Recovery, StoreError};
 
 /// What compacting did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompactReport {
     pub bytes_before: u64,

@@ -29,7 +29,7 @@ pub(crate) fn judge(sizes: &Sizes, alarm: u64) -> Vec<StoreWarning> {
         let Sizes { licences, sled, .. } = sizes;
         let detail =
             format!("sled has {sled} bytes for {licences} licences, more than {well}: `store compact`");
-        warnings.push(StoreWarning { name: "sledGrown", detail });
+        warnings.push(StoreWarning { name: "sledGrown".into(), detail });
     }
     // A whole copy is the most that an export or a rebuilding writes.
     let places =
@@ -37,7 +37,7 @@ pub(crate) fn judge(sizes: &Sizes, alarm: u64) -> Vec<StoreWarning> {
     for (name, what, free) in places {
         if let Some(free) = free.filter(|free| *free < sizes.sled) {
             let detail = format!("{free} bytes are free, and {what} may need {}", sizes.sled);
-            warnings.push(StoreWarning { name, detail });
+            warnings.push(StoreWarning { name: name.into(), detail });
         }
     }
     warnings
@@ -53,7 +53,7 @@ pub(crate) fn free_bytes(dir: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn names(licences: u64, sled: u64, free: u64, exports_free: u64) -> Vec<&'static str> {
+    fn names(licences: u64, sled: u64, free: u64, exports_free: u64) -> Vec<std::borrow::Cow<'static, str>> {
         let (free, exports_free) = (Some(free), Some(exports_free));
         let sizes = Sizes { licences, sled, free, exports_free };
         judge(&sizes, 700).into_iter().map(|warning| warning.name).collect()

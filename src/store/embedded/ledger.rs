@@ -3,6 +3,7 @@
 //! Runs on the one writer thread. A group of changes is staged on top of one another in memory; sled
 //! sees none of it before the journal has it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ pub(crate) struct StoreLedger {
     disk_alarm: u64,
     exports: PathBuf,
     /// Names of the warnings in force, each told once.
-    warned: Vec<&'static str>,
+    warned: Vec<Cow<'static, str>>,
     bytes_since: u64,
     staged: Vec<Operation>,
     staged_bytes: u64,
@@ -127,7 +128,7 @@ impl StoreLedger {
         let Ok(warnings) = self.engine.warnings(&self.exports, self.disk_alarm) else { return };
         for StoreWarning { name, detail } in &warnings {
             if !self.warned.contains(name) {
-                tracing::warn!(name, detail, "the disk");
+                tracing::warn!(%name, detail, "the disk");
             }
         }
         self.warned = warnings.into_iter().map(|warning| warning.name).collect();

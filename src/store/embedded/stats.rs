@@ -89,7 +89,7 @@ fn trees(engine: &Engine, watch: &Watch) -> Result<Vec<TreeValues>, StoreError> 
             values += 1;
             watch.did(1)?;
         }
-        trees.push(TreeValues { tree: named.name, values });
+        trees.push(TreeValues { tree: named.name.into(), values });
     }
     Ok(trees)
 }

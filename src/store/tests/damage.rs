@@ -243,7 +243,7 @@ fn the_check_names_every_kind_of_fault() {
     fill(&store);
     let names = |store: &Store| {
         let report = store.check(catalogue(), &CheckOptions::default()).unwrap();
-        let mut names: Vec<_> = report.findings.iter().map(|finding| finding.name).collect();
+        let mut names: Vec<_> = report.findings.into_iter().map(|finding| finding.name).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -262,9 +262,9 @@ fn the_check_names_every_kind_of_fault() {
     assert!(matches!(store.by_identifier(&record(0, 1).identifier), Err(StoreError::Damaged { .. })));
     // Another batch's ciphertext in its place.
     tree.insert(&first, keep(tree, &key(2, 0))).unwrap();
-    assert!(names(&store).contains(&"batchDamaged"));
+    assert!(names(&store).contains(&"batchDamaged".into()));
     tree.remove(&first).unwrap();
-    assert!(names(&store).contains(&"batchMissing"));
+    assert!(names(&store).contains(&"batchMissing".into()));
     assert!(store.by_identifier(&record(0, 1).identifier).is_err());
     tree.insert(&first, old).unwrap();
     assert!(names(&store).is_empty());
@@ -310,7 +310,7 @@ fn a_batch_sealed_with_another_key_or_a_changed_record_is_a_finding() {
     batch.records[0].number.push('改');
     store.add_batches(vec![(batch, impression)]).unwrap();
     let report = store.check(catalogue(), &CheckOptions::default()).unwrap();
-    let found: Vec<_> = report.findings.iter().map(|f| (f.name, f.location.as_str())).collect();
+    let found: Vec<_> = report.findings.iter().map(|f| (&*f.name, f.location.as_str())).collect();
     assert_eq!(found, [("stampSignature", "batch 1"), ("leaf", "batch 2 slot 0")]);
     let few = CheckOptions { max_findings: 1, ..CheckOptions::default() };
     assert_eq!(store.check(catalogue(), &few).unwrap().more_findings, 1);

@@ -101,7 +101,7 @@ fn a_damaged_newest_export_is_passed_over_for_the_one_before() {
     assert_eq!(store.get("partner", "b").unwrap(), Some(serde_json::json!(2)));
     // The check names it; with the exports that follow it goes.
     let report = store.check(catalogue(), &CheckOptions::default()).unwrap();
-    assert_eq!(report.findings.iter().map(|finding| finding.name).collect::<Vec<_>>(), ["export"]);
+    assert_eq!(report.findings.iter().map(|finding| &*finding.name).collect::<Vec<_>>(), ["export"]);
     for n in 0..2 {
         store.put("partner", "c", &serde_json::json!(n)).unwrap();
         store.export(NOW, &Watch::default()).unwrap();

@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use licence_node::cli::setup::{City, Configuration, Listen, Peer, certificate_of};
 use licence_node::exchange::import::{Format, Importer, Options};
+use licence_node::lab::{City, Configuration, Listen, Peer};
+use licence_node::node::certificate_of;
 use licence_node::node::{Node, NodeSettings};
 use licence_node::rules::{Registration, Role};
 use licence_seal::crypto::{Random, Suite};
@@ -163,7 +164,7 @@ fn own_registrations(city: &City, random: &dyn Random) -> Vec<Registration> {
 fn acquaint(city: &City, other: &City, socket: &TcpListener, registrations: &mut Vec<Registration>) -> Peer {
     city.befriend(other).unwrap();
     let code = other.region.code();
-    let fingerprint = other.node_fingerprint().unwrap();
+    let fingerprint = other.node_fingerprint().to_owned();
     registrations.push(city.registration(code, other.region.name(), Role::Peer, fingerprint));
     Peer {
         region: code.to_owned(),

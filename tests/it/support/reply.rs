@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use licence_node::accesslog::{Found, Outcome};
-use licence_node::cli::setup::certificate_of;
+use licence_node::node::certificate_of;
 use licence_seal::evidence::Receipt;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use licence_node::accesslog::{Filter, Found};
-use licence_node::cli::setup::City;
 use licence_node::exchange::Exchange;
+use licence_node::lab::City;
 use licence_node::node::{Node, NodeSettings, RunningNode};
 use licence_node::peer::ClientIdentity;
 use licence_node::store::{LicenceReader, StoreAdmin};

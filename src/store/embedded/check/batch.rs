@@ -39,7 +39,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn add(&mut self, name: &'static str, location: impl Into<String>, detail: impl Into<String>) {
-        self.findings.push(Finding { name, location: location.into(), detail: detail.into() });
+        self.findings.push(Finding { name: name.into(), location: location.into(), detail: detail.into() });
     }
 }
 

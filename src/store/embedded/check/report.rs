@@ -1,5 +1,6 @@
 //! A check under way: what it looks at, and what it found.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::durable::Disk;
@@ -28,9 +29,14 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn add(&mut self, name: &'static str, location: impl Into<String>, detail: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        location: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
         if self.report.findings.len() < self.options.max_findings {
-            let (location, detail) = (location.into(), detail.into());
+            let (name, location, detail) = (name.into(), location.into(), detail.into());
             self.report.findings.push(Finding { name, location, detail });
         } else {
             self.report.more_findings += 1;

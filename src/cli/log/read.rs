@@ -1,4 +1,4 @@
-//! `licence-node log search|verify|proof`: the auditor's commands, on a log's directory.
+//! The auditor's commands, on a log's directory.
 //!
 //! They only read, so they work beside a running node and on a copy. Which directory, and where the
 //! keys come from, is wired by the caller.

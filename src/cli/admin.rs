@@ -1,4 +1,4 @@
-//! The operator's way to a running node.
+//! The administration of a running node, asked as its operator.
 
 use std::path::{Path, PathBuf};
 
