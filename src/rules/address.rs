@@ -1,4 +1,6 @@
 //! Address ranges in CIDR form (RFC 4632, RFC 4291 2.3).
+//!
+//! Read by hand: the crate `ipnet` takes `010.0.0.0/8`, which others read as octal, for `10.0.0.0/8`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -83,7 +85,7 @@ mod tests {
             let range: AddressRange = range.parse().unwrap();
             assert_eq!(range.contains(address.parse().unwrap()), inside, "{range} {address}");
         }
-        for bad in ["10.0.0.0/33", "10.0.0/8", "", "/8", "10.0.0.0/-1", "host"] {
+        for bad in ["10.0.0.0/33", "10.0.0/8", "", "/8", "10.0.0.0/-1", "host", "010.0.0.0/8", "10.0.0.01"] {
             assert!(bad.parse::<AddressRange>().is_err(), "{bad}");
         }
     }
