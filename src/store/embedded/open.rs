@@ -46,7 +46,8 @@ impl OpenStore<'_> {
         let noted = Checkpoint::load(&disk, dir, &keys)?;
         recovery.unclean = exists(&*disk, &dir.join(OPEN_FILE))?;
 
-        let dictionaries = Arc::new(Dictionaries::load(&*disk, &places, &keys, settings.zstd_level)?);
+        let dictionaries =
+            Arc::new(Dictionaries::load(&*disk, places.folders(), &keys, settings.zstd_level)?);
         let dictionaries = &dictionaries;
         let context = Context { disk: &disk, places: &places, settings, dictionaries, random: &random };
         let given_up = dir.join(GIVEN_UP_FILE);

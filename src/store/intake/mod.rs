@@ -380,7 +380,7 @@ fn train(store: &Store, reader: &ChunkReader, chunks: &[ChunkAt]) -> Result<(), 
         return Ok(());
     };
     let (keys, random) = (&store.engine.keys, &*store.engine.random);
-    store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content).map(drop)
+    store.engine.dictionaries.add(&*store.disk, store.places.folders(), keys, random, &content).map(drop)
 }
 
 /// Removes the files of an import, the state file first: without it the others mean nothing.
