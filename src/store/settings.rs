@@ -74,7 +74,7 @@ impl Default for StoreSettings {
 
 impl StoreSettings {
     /// Where the exports of the store in `dir` lie.
-    pub(crate) fn exports_of(&self, dir: &Path) -> PathBuf {
+    pub(in crate::store) fn exports_of(&self, dir: &Path) -> PathBuf {
         self.export_dir.clone().unwrap_or_else(|| dir.join("exports"))
     }
 }

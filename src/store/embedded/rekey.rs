@@ -43,13 +43,13 @@ const STRIDE: usize = 128;
 
 impl Store {
     /// See [`StoreAdmin::rekey_salt`].
-    pub(crate) fn new_salt_key(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
+    pub(in crate::store) fn new_salt_key(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
         let _alone = self.exporting();
         self.add_key(Purpose::Salt, &master()?)
     }
 
     /// See [`StoreAdmin::rekey_data`].
-    pub(crate) fn new_data_key(
+    pub(in crate::store) fn new_data_key(
         &self,
         master: FetchMasterKey<'_>,
         values_per_second: Option<u64>,
@@ -190,7 +190,7 @@ impl Store {
     }
 }
 
-/// How far sled's values are written anew: place of the tree in [`Trees::encrypted`], and the last key.
+/// How far sled's values are written anew: place of the tree in [`super::engine::Trees::encrypted`], and the last key.
 #[derive(Default)]
 struct Place {
     tree: usize,
