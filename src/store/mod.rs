@@ -27,7 +27,8 @@
 //! (HMAC-SHA-256 under a key of their own), so a stolen disk shows how many licences some
 //! holder has, never whose.
 //!
-//! One way in: [`OpenStore`] with all its parts named, then `open()`; what other rooms hold is the [`Store`].
+//! One way in: name the parts, then say what to do: `OpenStore { … }.open()`, as `Restore { … }.restore()` and
+//! `KeyFiles { … }.check()`. What other rooms hold is the [`Store`].
 //!
 //! | module | decides |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! What an operator can set.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,4 +70,18 @@ impl Default for StoreSettings {
             probe: None,
         }
     }
+}
+
+impl StoreSettings {
+    /// Where the exports of the store in `dir` lie.
+    pub(in crate::store) fn exports_of(&self, dir: &Path) -> PathBuf {
+        self.export_dir.clone().unwrap_or_else(|| dir.join("exports"))
+    }
+}
+
+/// The folders in which key files and dictionaries lie: the store's own, and that of its exports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folders<'a> {
+    pub(crate) own: &'a Path,
+    pub(crate) exports: &'a Path,
 }

@@ -51,7 +51,8 @@ impl OpenStore<'_> {
         let keys = Arc::new(open_keys(&*disk, &places, master, &*random, &mut Recovery::default())?);
         let noted =
             Checkpoint::load(&disk, dir, &keys)?.ok_or_else(|| fault(dir, "there is no checkpoint"))?.body;
-        let dictionaries = Arc::new(Dictionaries::load(&*disk, &places, &keys, settings.zstd_level)?);
+        let dictionaries =
+            Arc::new(Dictionaries::load(&*disk, places.folders(), &keys, settings.zstd_level)?);
         let name = export::manifests(&*disk, &places.exports)?.pop();
         let name = name.ok_or_else(|| fault(&places.exports, "there is no export"))?;
         let manifest = export::read_manifest(&*disk, &places.exports, &name, &keys)?;

@@ -86,20 +86,20 @@ pub fn write(dir: &Path, settings: &StoreSettings, input: impl Read + Send) -> R
 
 fn make(lines: &[Vec<u8>], level: i32) -> Result<Made, StoreError> {
     let mut made = Made::default();
-    let wrong = || StoreError::Batch("a line of the floor is no record");
+    let no_record = || StoreError::Batch("a line of the floor is no record");
     for block in lines.chunks(MAX_BATCH) {
         for line in block {
-            let value: serde_json::Value = serde_json::from_slice(line).map_err(|_| wrong())?;
+            let value: serde_json::Value = serde_json::from_slice(line).map_err(|_| no_record())?;
             let names = ["certificateIdentifier", "certificateHolderCode", "certificateNumber"];
             for (keys, name) in made.entries.iter_mut().zip(names) {
                 // A licence of several holders stands under the first here.
-                let found = value.get(name).ok_or_else(wrong)?;
-                let text = found.as_str().or_else(|| found.get(0)?.as_str()).ok_or_else(wrong)?;
+                let found = value.get(name).ok_or_else(no_record)?;
+                let text = found.as_str().or_else(|| found.get(0)?.as_str()).ok_or_else(no_record)?;
                 keys.push(sha256(&[text.as_bytes()]).first_chunk().copied().unwrap_or_default());
             }
             made.lines += 1;
         }
-        let frame = zstd::bulk::compress(&block.concat(), level).map_err(|_| wrong())?;
+        let frame = zstd::bulk::compress(&block.concat(), level).map_err(|_| no_record())?;
         made.blocks.push(frame);
     }
     Ok(made)

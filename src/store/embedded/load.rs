@@ -276,7 +276,7 @@ pub(crate) fn entries<const K: usize, const N: usize>(
     })
 }
 
-pub(crate) fn read_sortable<const K: usize>(entry: &[u8]) -> Option<PackedEntry<K>> {
+fn read_sortable<const K: usize>(entry: &[u8]) -> Option<PackedEntry<K>> {
     let mut reader = Reader(entry);
     let key = reader.array()?;
     let batch = BatchNumber(u64::from_be_bytes(reader.array()?));

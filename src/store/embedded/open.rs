@@ -1,15 +1,17 @@
 //! Starting a store: from its folder to one that serves.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use super::fold::{Folder, LOOK_EVERY};
 use super::ledger::StoreLedger;
 use super::places::{GIVEN_UP_FILE, OPEN_FILE, Places, exists};
 use super::recover::{Context, Started};
+use super::rekeying::Rekeying;
 use super::settle::{end_compacting, end_rekeying, is_loading};
-use super::store::{Opened, Store};
+use super::store::Store;
 use crate::durable::{Committer, DirLock, Disk, DurableError, Limits, replace_file};
 use crate::store::forms::dictionary::Dictionaries;
 use crate::store::keys::{KEY_FILE, Keyring};
@@ -46,7 +48,8 @@ impl OpenStore<'_> {
         let noted = Checkpoint::load(&disk, dir, &keys)?;
         recovery.unclean = exists(&*disk, &dir.join(OPEN_FILE))?;
 
-        let dictionaries = Arc::new(Dictionaries::load(&*disk, &places, &keys, settings.zstd_level)?);
+        let dictionaries =
+            Arc::new(Dictionaries::load(&*disk, places.folders(), &keys, settings.zstd_level)?);
         let dictionaries = &dictionaries;
         let context = Context { disk: &disk, places: &places, settings, dictionaries, random: &random };
         let given_up = dir.join(GIVEN_UP_FILE);
@@ -75,8 +78,19 @@ impl OpenStore<'_> {
                 Some(Folder::start(engine, committer, settings.fold_from, rate, LOOK_EVERY)?)
             }
         };
-        let settings = settings.clone();
-        Ok(Store::new(Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock }))
+        Ok(Store {
+            engine,
+            committer,
+            disk,
+            places,
+            settings: settings.clone(),
+            recovery,
+            loading: AtomicBool::new(loading),
+            folder,
+            exporting: Mutex::default(),
+            rekeying: Rekeying::default(),
+            _lock: lock,
+        })
     }
 }
 

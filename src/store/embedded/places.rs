@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::durable::{Disk, DurableError, replace_file};
+use crate::store::settings::Folders;
 use crate::store::{StoreError, StoreSettings};
 
 pub(crate) const JOURNAL_KIND: [u8; 4] = *b"STOR";
@@ -39,10 +40,14 @@ impl Places {
             dir: dir.to_owned(),
             sled: dir.join("sled"),
             journal: dir.join("journal"),
-            exports: settings.export_dir.clone().unwrap_or_else(|| dir.join("exports")),
+            exports: settings.exports_of(dir),
             import: dir.join("import"),
             scratch: dir.join("scratch"),
         }
+    }
+
+    pub(crate) fn folders(&self) -> Folders<'_> {
+        Folders { own: &self.dir, exports: &self.exports }
     }
 }
 

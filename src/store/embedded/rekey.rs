@@ -43,13 +43,13 @@ const STRIDE: usize = 128;
 
 impl Store {
     /// See [`StoreAdmin::rekey_salt`].
-    pub(crate) fn new_salt_key(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
+    pub(in crate::store) fn new_salt_key(&self, master: FetchMasterKey<'_>) -> Result<u32, StoreError> {
         let _alone = self.exporting();
         self.add_key(Purpose::Salt, &master()?)
     }
 
     /// See [`StoreAdmin::rekey_data`].
-    pub(crate) fn new_data_key(
+    pub(in crate::store) fn new_data_key(
         &self,
         master: FetchMasterKey<'_>,
         values_per_second: Option<u64>,
@@ -63,11 +63,12 @@ impl Store {
         let added = self.add_unless_older(&master()?)?;
         let values = self.rekey_values(values_per_second, watch)?;
         self.save_checkpoint()?;
-        let mut files = Dictionaries::rekey(disk, places, keys, &*self.engine.random)?;
+        let mut files = Dictionaries::rekey(disk, places.folders(), keys, &*self.engine.random)?;
         self.write_export(now, watch)?;
         files += self.rekey_files(watch)?;
         let needing = self.needing()?;
-        let retired = if needing.is_empty() { keys.retire(disk, places, &master()?)? } else { Vec::new() };
+        let retired =
+            if needing.is_empty() { keys.retire(disk, places.folders(), &master()?)? } else { Vec::new() };
         Ok(RekeyReport { key: keys.current(), added, values, files, retired, needing })
     }
 
@@ -82,7 +83,7 @@ impl Store {
     }
 
     fn add_unless_older(&self, master: &Secret) -> Result<bool, StoreError> {
-        let added = !self.engine.keys.has_older(&*self.disk, &self.places, master)?;
+        let added = !self.engine.keys.has_older(&*self.disk, &self.places.dir, master)?;
         if added {
             self.add_key(Purpose::Data, master)?;
         }
@@ -90,7 +91,7 @@ impl Store {
     }
 
     fn add_key(&self, purpose: Purpose, master: &Secret) -> Result<KeyId, StoreError> {
-        self.engine.keys.add(purpose, &*self.disk, &self.places, master, &*self.engine.random)
+        self.engine.keys.add(purpose, &*self.disk, self.places.folders(), master, &*self.engine.random)
     }
 
     fn rekey_values(&self, per_second: Option<u64>, watch: &Watch) -> Result<u64, StoreError> {
@@ -189,7 +190,7 @@ impl Store {
     }
 }
 
-/// How far sled's values are written anew: place of the tree in [`Trees::encrypted`], and the last key.
+/// How far sled's values are written anew: place of the tree in [`super::engine::Trees::encrypted`], and the last key.
 #[derive(Default)]
 struct Place {
     tree: usize,

@@ -35,19 +35,19 @@ const MAX_OF_NUMBER: usize = 256;
 
 /// A store on sled and journal. Dropping it writes a checkpoint and closes it.
 pub struct Store {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) committer: Arc<Committer<StoreLedger>>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) places: Places,
-    pub(crate) settings: StoreSettings,
-    recovery: Recovery,
+    pub(in crate::store) engine: Arc<Engine>,
+    pub(in crate::store) committer: Arc<Committer<StoreLedger>>,
+    pub(in crate::store) disk: Arc<dyn Disk>,
+    pub(in crate::store) places: Places,
+    pub(in crate::store) settings: StoreSettings,
+    pub(super) recovery: Recovery,
     /// An import was interrupted while it filled sled: nothing else may change the store.
-    loading: AtomicBool,
-    folder: Option<Folder>,
-    exporting: Mutex<()>,
-    pub(crate) rekeying: Rekeying,
+    pub(super) loading: AtomicBool,
+    pub(super) folder: Option<Folder>,
+    pub(super) exporting: Mutex<()>,
+    pub(in crate::store) rekeying: Rekeying,
     // Last, so that it is let go when all else is closed.
-    _lock: DirLock,
+    pub(super) _lock: DirLock,
 }
 
 impl std::fmt::Debug for Store {
@@ -56,47 +56,15 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// What opening a store gives.
-pub(crate) struct Opened {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) committer: Arc<Committer<StoreLedger>>,
-    pub(crate) folder: Option<Folder>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) places: Places,
-    pub(crate) settings: StoreSettings,
-    pub(crate) recovery: Recovery,
-    pub(crate) loading: bool,
-    pub(crate) lock: DirLock,
-}
-
 impl Store {
-    pub(crate) fn new(opened: Opened) -> Self {
-        let Opened { engine, committer, folder, disk, places, settings, recovery, loading, lock } = opened;
-        let loading = AtomicBool::new(loading);
-        let (exporting, rekeying) = (Mutex::default(), Rekeying::default());
-        Self {
-            engine,
-            committer,
-            disk,
-            places,
-            settings,
-            recovery,
-            loading,
-            folder,
-            exporting,
-            rekeying,
-            _lock: lock,
-        }
-    }
-
     #[cfg(test)]
-    pub(crate) fn engine(&self) -> &Engine {
+    pub(in crate::store) fn engine(&self) -> &Engine {
         &self.engine
     }
 
     /// Moves some of what was issued live into the packed indexes; how many licences.
     #[cfg(test)]
-    pub(crate) fn fold(&self) -> Result<u64, StoreError> {
+    pub(in crate::store) fn fold(&self) -> Result<u64, StoreError> {
         super::fold::stride(&self.committer).unwrap_or(Err(StoreError::Closed))
     }
 
@@ -112,16 +80,16 @@ impl Store {
     }
 
     /// An import begins or ends to have sled to itself.
-    pub(crate) fn set_loading(&self, loading: bool) {
+    pub(in crate::store) fn set_loading(&self, loading: bool) {
         self.loading.store(loading, Ordering::SeqCst);
     }
 
     /// Has the next opening build sled anew.
-    pub(crate) fn give_up_sled(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn give_up_sled(&self) -> Result<(), StoreError> {
         give_up_sled(&*self.disk, &self.places.dir)
     }
 
-    pub(crate) fn submit(&self, request: Request) -> Result<Reply, StoreError> {
+    pub(in crate::store) fn submit(&self, request: Request) -> Result<Reply, StoreError> {
         self.committer.submit(request).map_err(|why| match why {
             CommitError::Refused(why) => why,
             CommitError::Failed(why) => why.into(),
@@ -163,7 +131,7 @@ impl Store {
     }
 
     /// Writes an export, see [`StoreAdmin::export`]. The caller holds [`Store::exporting`].
-    pub(crate) fn write_export(
+    pub(in crate::store) fn write_export(
         &self,
         now: Timestamp,
         watch: &Watch,
@@ -208,7 +176,7 @@ impl Store {
         Ok((manifest, volumes, report))
     }
 
-    pub(crate) fn save_checkpoint(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn save_checkpoint(&self) -> Result<(), StoreError> {
         self.committer.run(|_, ledger| ledger.save_checkpoint()).unwrap_or(Err(StoreError::Closed))
     }
 }

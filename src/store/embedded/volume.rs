@@ -31,7 +31,7 @@ pub(crate) const VOLUME_BYTES: u64 = 1 << 30;
 const SMALL_BYTES: u64 = 64 << 20;
 
 /// What a row is: its first byte.
-pub(crate) const BATCH: u8 = 1;
+const BATCH: u8 = 1;
 pub(crate) const IMPRESSION: u8 = 2;
 pub(crate) const STATUS: u8 = 3;
 pub(crate) const STATE: u8 = 4;

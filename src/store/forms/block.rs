@@ -27,7 +27,7 @@ use licence_seal::seal::{
 use licence_seal::time::{Day, Timestamp};
 
 /// The largest plain form.
-pub(crate) const MAX_PLAIN: usize = 48 << 20;
+const MAX_PLAIN: usize = 48 << 20;
 const FORMAT: u8 = 2;
 
 /// Compresses a batch.
@@ -237,7 +237,7 @@ impl StoredBatch {
 }
 
 /// A record without its type and issuer.
-pub(crate) fn encode_record(record: &Record) -> Vec<u8> {
+fn encode_record(record: &Record) -> Vec<u8> {
     let mut writer = Writer::default();
     write_record(&mut writer, record);
     writer.finish()

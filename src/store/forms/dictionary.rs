@@ -20,14 +20,14 @@ use zstd::zstd_safe::{CCtx, DCtx};
 use super::codec::Reader;
 use crate::durable::{Disk, DurableError, replace_file};
 use crate::store::StoreError;
-use crate::store::embedded::places::Places;
 use crate::store::keys::{Bound, Keyring, Use, key_number};
+use crate::store::settings::Folders;
 use licence_seal::crypto::Random;
 
 const FORMAT: u8 = 1;
 const PREFIX: &str = "dictionary-";
 /// Bytes of a trained dictionary.
-pub(crate) const SIZE: usize = 110 << 10;
+const SIZE: usize = 110 << 10;
 
 /// Number of a dictionary, from 1; 0 says "none".
 pub(crate) type DictionaryId = u32;
@@ -58,21 +58,21 @@ impl Dictionaries {
     /// Reads all there are; one that is missing in the store's folder is taken from the exports.
     pub(crate) fn load(
         disk: &dyn Disk,
-        places: &Places,
+        folders: Folders<'_>,
         keys: &Keyring,
         level: i32,
     ) -> Result<Self, StoreError> {
         let mut all = BTreeMap::new();
-        for id in numbers(disk, &places.exports)? {
-            let (copy, own) = (path(&places.exports, id), path(&places.dir, id));
+        for id in numbers(disk, folders.exports)? {
+            let (copy, own) = (path(folders.exports, id), path(folders.own, id));
             if disk.len(&own).is_err()
                 && let Some(content) = disk.read(&copy).map_err(DurableError::io("read", &copy))?
             {
                 replace_file(disk, &own, &content)?;
             }
         }
-        for id in numbers(disk, &places.dir)? {
-            let path = path(&places.dir, id);
+        for id in numbers(disk, folders.own)? {
+            let path = path(folders.own, id);
             let content = open(&read(disk, &path)?, id, keys)
                 .map_err(|why| StoreError::File { path: path.clone(), why })?;
             all.insert(id, Arc::new(Dictionary::new(id, &content, level)));
@@ -94,13 +94,13 @@ impl Dictionaries {
     pub(crate) fn add(
         &self,
         disk: &dyn Disk,
-        places: &Places,
+        folders: Folders<'_>,
         keys: &Keyring,
         random: &dyn Random,
         content: &[u8],
     ) -> Result<DictionaryId, StoreError> {
         let id = self.read().last_key_value().map_or(1, |(newest, _)| newest + 1);
-        save(disk, places, keys, random, id, content)?;
+        save(disk, folders, keys, random, id, content)?;
         let made = Arc::new(Dictionary::new(id, content, self.level));
         self.all.write().insert(id, made);
         Ok(id)
@@ -109,20 +109,20 @@ impl Dictionaries {
     /// Writes those that lie under an older data key anew under the current one; how many.
     pub(crate) fn rekey(
         disk: &dyn Disk,
-        places: &Places,
+        folders: Folders<'_>,
         keys: &Keyring,
         random: &dyn Random,
     ) -> Result<u64, StoreError> {
         let mut written = 0;
-        for id in numbers(disk, &places.dir)? {
+        for id in numbers(disk, folders.own)? {
             let is_old = |dir| -> Result<bool, StoreError> {
                 Ok(key_number(&read(disk, &path(dir, id))?) != Some(keys.current()))
             };
-            if is_old(&places.dir)? || is_old(&places.exports)? {
-                let path = path(&places.dir, id);
+            if is_old(folders.own)? || is_old(folders.exports)? {
+                let path = path(folders.own, id);
                 let content = open(&read(disk, &path)?, id, keys);
                 let content = content.map_err(|why| StoreError::File { path, why })?;
-                save(disk, places, keys, random, id, &content)?;
+                save(disk, folders, keys, random, id, &content)?;
                 written += 1;
             }
         }
@@ -191,7 +191,7 @@ fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, StoreError> {
 /// Writes a dictionary under the current data key, in the store and beside its exports.
 fn save(
     disk: &dyn Disk,
-    places: &Places,
+    folders: Folders<'_>,
     keys: &Keyring,
     random: &dyn Random,
     id: DictionaryId,
@@ -200,7 +200,7 @@ fn save(
     let mut file = vec![FORMAT];
     let bound = Bound { key: keys.current(), usage: Use::Block, place: &[&place(id)] };
     keys.seal_numbered(&mut file, &bound, content, random)?;
-    for dir in [&places.dir, &places.exports] {
+    for dir in [folders.own, folders.exports] {
         replace_file(disk, &path(dir, id), &file)?;
     }
     Ok(())

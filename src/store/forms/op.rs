@@ -56,7 +56,7 @@ impl Head {
 /// with a chance of one in 10^13; 4 more would cost 20 bytes a licence.
 pub(crate) const ID_KEY: usize = 12;
 /// Bytes of a blind type, which only narrows a holder's licences down.
-pub(crate) const KIND_KEY: usize = 4;
+const KIND_KEY: usize = 4;
 pub(crate) const HOLDER_KEY: usize = ID_KEY + KIND_KEY;
 /// What is blinded: an identifier; type and number; code type and code of a holder; a type.
 pub(crate) const ID: &str = "id";

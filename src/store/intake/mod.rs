@@ -46,9 +46,8 @@ use super::error::StoreError;
 use super::sorter::{Scratch, Sorter};
 use crate::durable::DurableError;
 use crate::parallel;
-use crate::store::embedded::ledger::Request;
-use crate::store::embedded::load::Loader;
 use crate::store::embedded::volume::{self, Volume};
+use crate::store::embedded::{Loader, Request};
 use crate::store::forms::codec::Writer;
 use crate::store::forms::dictionary;
 use licence_seal::crypto::Digest;
@@ -380,7 +379,7 @@ fn train(store: &Store, reader: &ChunkReader, chunks: &[ChunkAt]) -> Result<(), 
         return Ok(());
     };
     let (keys, random) = (&store.engine.keys, &*store.engine.random);
-    store.engine.dictionaries.add(&*store.disk, &store.places, keys, random, &content).map(drop)
+    store.engine.dictionaries.add(&*store.disk, store.places.folders(), keys, random, &content).map(drop)
 }
 
 /// Removes the files of an import, the state file first: without it the others mean nothing.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::resolve::{PAIR, SEEN, pair_entry, seen_entry};
 use super::spool::{Gathered, Partition};
-use crate::store::embedded::ledger::stays;
+use crate::store::embedded::stays;
 use crate::store::forms::codec::Writer;
 use crate::store::forms::{block, op};
 use crate::store::keys::{Blinding, Keyring, first};

@@ -14,7 +14,7 @@
 use std::collections::HashSet;
 
 use crate::store::embedded::engine::{Engine, packed};
-use crate::store::embedded::ledger::stays;
+use crate::store::embedded::stays;
 use crate::store::forms::op::ID_KEY;
 use crate::store::sorter::Sorter;
 use crate::store::{StatusRecord, StoreError};

@@ -11,7 +11,6 @@ use super::file::{
 };
 use super::ring::Keyring;
 use crate::durable::Disk;
-use crate::store::embedded::places::Places;
 use crate::store::{StoreError, StoreSettings};
 use licence_seal::crypto::{Random, Secret};
 
@@ -26,8 +25,7 @@ pub struct KeyFiles<'a> {
 impl KeyFiles<'_> {
     /// Where they lie.
     pub fn dirs(&self) -> [PathBuf; 2] {
-        let Places { dir, exports, .. } = Places::new(self.dir, self.settings);
-        [dir, exports]
+        [self.dir.to_owned(), self.settings.exports_of(self.dir)]
     }
 
     /// What each of them is under the master key `to`. Nothing is written.

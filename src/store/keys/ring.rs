@@ -17,7 +17,7 @@ use super::file::{
 };
 use crate::durable::Disk;
 use crate::store::StoreError;
-use crate::store::embedded::places::Places;
+use crate::store::settings::Folders;
 use licence_seal::crypto::{AeadKey, CryptoError, Hmac, Random, Secret};
 use licence_seal::seal::{SaltKey, SaltKeyId, SaltKeys};
 
@@ -100,11 +100,11 @@ impl Keyring {
         &self,
         purpose: Purpose,
         disk: &dyn Disk,
-        places: &Places,
+        folders: Folders<'_>,
         master: &Secret,
         random: &dyn Random,
     ) -> Result<KeyId, StoreError> {
-        let mut body = KeyFileBody::read(disk, &places.dir, master)?;
+        let mut body = KeyFileBody::read(disk, folders.own, master)?;
         let id = body.keys.iter().map(|key| key.id).max().unwrap_or_default() + 1;
         body.keys.push(WrappedKey::generate(&self.store, id, purpose, master, random)?);
         // The copy first: what is written under the key must find it in whichever file is left.
@@ -123,13 +123,13 @@ impl Keyring {
     pub(crate) fn retire(
         &self,
         disk: &dyn Disk,
-        places: &Places,
+        folders: Folders<'_>,
         master: &Secret,
     ) -> Result<Vec<KeyId>, StoreError> {
-        let mut body = KeyFileBody::read(disk, &places.dir, master)?;
+        let mut body = KeyFileBody::read(disk, folders.own, master)?;
         let current = self.current();
         let retired = body.keys.extract_if(.., |key| key.is_older_data(current)).map(|key| key.id).collect();
-        body.save(disk, &[&places.exports, &places.dir], master)?;
+        body.save(disk, &[folders.exports, folders.own], master)?;
         Ok(retired)
     }
 
@@ -137,14 +137,9 @@ impl Keyring {
     ///
     /// # Errors
     /// As [`Keyring::open`].
-    pub(crate) fn has_older(
-        &self,
-        disk: &dyn Disk,
-        places: &Places,
-        master: &Secret,
-    ) -> Result<bool, StoreError> {
+    pub(crate) fn has_older(&self, disk: &dyn Disk, dir: &Path, master: &Secret) -> Result<bool, StoreError> {
         let current = self.current();
-        let body = KeyFileBody::read(disk, &places.dir, master)?;
+        let body = KeyFileBody::read(disk, dir, master)?;
         Ok(body.keys.iter().any(|key| key.is_older_data(current)))
     }
 

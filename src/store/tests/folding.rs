@@ -109,7 +109,7 @@ fn the_thread_folds_when_there_are_many_and_leaves_few_alone() {
     let start = |from| {
         let (engine, committer) = (Arc::clone(&store.engine), Arc::clone(&store.committer));
         let look_every = std::time::Duration::from_millis(1);
-        crate::store::embedded::fold::Folder::start(engine, committer, from, 1_000_000, look_every).unwrap()
+        crate::store::embedded::Folder::start(engine, committer, from, 1_000_000, look_every).unwrap()
     };
     let few = start(100);
     store.put("partner", "c", &serde_json::json!(1)).unwrap();

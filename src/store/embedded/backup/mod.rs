@@ -187,7 +187,7 @@ impl Making<'_> {
 
 impl Store {
     /// See [`crate::store::StoreAdmin::backup`].
-    pub(crate) fn back_up(
+    pub(in crate::store) fn back_up(
         &self,
         options: &BackupOptions,
         beside: &dyn Beside,
