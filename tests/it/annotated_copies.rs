@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use licence_node::cli::setup::{certificate_of, fingerprint_of};
+use licence_node::node::certificate_of;
 use licence_seal::crypto::PrivateKey;
 use licence_seal::evidence::Receipt;
 use licence_seal::licence::{Catalogue, FieldValue, Identifier, LicenceType, Record};

@@ -1,8 +1,8 @@
 //! Starting a store: from its folder to one that serves.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use super::checkpoint::{CHECKPOINT_FILE, Checkpoint};
 use super::fold::{Folder, LOOK_EVERY};
@@ -87,7 +87,7 @@ impl OpenStore<'_> {
             recovery,
             loading: AtomicBool::new(loading),
             folder,
-            exporting: Mutex::default(),
+            exporting: Default::default(),
             rekeying: Rekeying::default(),
             _lock: lock,
         })

@@ -108,10 +108,9 @@ impl Keyring {
         let id = body.keys.iter().map(|key| key.id).max().unwrap_or_default() + 1;
         body.keys.push(WrappedKey::generate(&self.store, id, purpose, master, random)?);
         // The copy first: what is written under the key must find it in whichever file is left.
-        body.save(disk, &[&places.exports, &places.dir], master)?;
-        let added = Self::open(disk, &places.dir, master)?;
-        let ring = added.ring.into_inner();
-        *self.ring.write() = ring;
+        body.save(disk, &[folders.exports, folders.own], master)?;
+        let added = Self::open(disk, folders.own, master)?;
+        *self.ring.write() = added.ring.into_inner();
         Ok(id)
     }
 

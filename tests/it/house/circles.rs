@@ -170,8 +170,10 @@ impl Room {
 impl Source {
     fn read(file: String, text: &str) -> Self {
         let (uses, code) = named_uses(text);
-        let is_declaration = |line: &&str| line.contains("mod ") && line.trim_end().ends_with(';');
-        let code = code.lines().filter(|line| !is_declaration(line)).collect::<Vec<_>>().join("\n");
+        let names_nothing = |line: &&str| {
+            line.trim_start().starts_with("#[") || line.contains("mod ") && line.trim_end().ends_with(';')
+        };
+        let code = code.lines().filter(|line| !names_nothing(line)).collect::<Vec<_>>().join("\n");
         let uses = uses.into_iter().map(|(path, name, exported)| Use { path, name, exported }).collect();
         Self { file, defines: defined(&code), code, uses }
     }

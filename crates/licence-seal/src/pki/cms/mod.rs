@@ -27,5 +27,5 @@ pub use error::CmsError;
 pub use known::{DATA, GM_DATA, MAX_ATTRIBUTES, MAX_CERTIFICATES, MAX_LEN};
 #[cfg(feature = "make")]
 pub use make::{Draft, Form, sign};
-pub use parse::SignedData;
-pub use verified::{Verified, verify_attached, verify_detached};
+pub use parse::{SignedData, verify_attached, verify_detached};
+pub use verified::Verified;

@@ -311,3 +311,16 @@ fn certificates(set: Element<'_>) -> Result<Vec<Certificate>, CmsError> {
     let plain = entries.iter().filter(|entry| entry.tag == SEQUENCE);
     Ok(plain.filter_map(|entry| Certificate::from_der(entry.raw).ok()).collect())
 }
+
+/// Verifies the signature of a message over `content`, which may also lie inside it; `known` are
+/// certificates in which the signer is looked for besides those that go along.
+pub fn verify_detached(der: &[u8], content: &[u8], known: &[Certificate]) -> Result<Verified, CmsError> {
+    SignedData::from_der(der)?.verify(Some(content), known)
+}
+
+/// Verifies the signature of a message over the content inside it, and returns both.
+pub fn verify_attached(der: &[u8], known: &[Certificate]) -> Result<(Verified, Vec<u8>), CmsError> {
+    let message = SignedData::from_der(der)?;
+    let verified = message.verify(None, known)?;
+    Ok((verified, message.content.ok_or(CmsError::NoContent)?))
+}
