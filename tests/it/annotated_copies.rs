@@ -256,7 +256,8 @@ fn the_longest_texts_that_a_request_may_carry_fit_a_copy() {
     operator.grant("agency", json!({ "operations": ["file"] }));
     let purpose = json!("核".repeat(200));
     let body = file_body(&town.subject().identifier);
-    let certificate = fingerprint_of(&town.files.dir.join("clients/agency.pem")).unwrap();
+    let certificate =
+        hex::encode(certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap().fingerprint());
     let name = "局".repeat(200);
     operator
         .ask(
