@@ -132,7 +132,7 @@ impl Modules {
                         let names = contents.named.iter().filter(|name| !contents.defined.contains(*name));
                         for name in names {
                             // Only what is there: a name that is not found came from elsewhere.
-                            let path = [path.as_slice(), &[name.clone()]].concat();
+                            let path = below(path, name);
                             if let Place::Item(..) = self.follow(module, &path, &mut Through::new(), 1) {
                                 lean(module, &path, &mut through);
                             }
