@@ -58,10 +58,6 @@ fn printed(file: &[u8]) -> String {
     all
 }
 
-fn trust(town: &Town) -> Trust {
-    Trust::read(&town.files.dir.join("trust")).unwrap()
-}
-
 fn report_at(trust: &Trust, file: &[u8], at: Timestamp) -> Report {
     let ask = Ask { at, seal_only: false, catalogue: Some(Catalogue::embedded().unwrap()) };
     verify_ofd("copy.ofd", file, trust, &ask, &Limits::default())
@@ -70,7 +66,7 @@ fn report_at(trust: &Trust, file: &[u8], at: Timestamp) -> Report {
 /// What a clerk gets who holds nothing but the file and the trust folder.
 fn verified(town: &Town, reply: &Reply) -> Report {
     assert_eq!(reply.content_type, "application/ofd");
-    report_at(&trust(town), &reply.body, town.clock.now())
+    report_at(&town.trust(), &reply.body, town.clock.now())
 }
 
 fn kind(record: &Record) -> &'static LicenceType {
@@ -185,7 +181,7 @@ fn a_copy_says_for_whom_for_what_and_until_when_and_a_clerk_sees_who_sealed_it()
     assert!(report.to_text().contains("加注件"));
 
     // Until its last second, and not after it.
-    let trust = trust(&town);
+    let trust = town.trust();
     assert_eq!(outcome(&report_at(&trust, &reply.body, end), "copyExpiry"), Some(Outcome::Ok));
     let late = report_at(&trust, &reply.body, end.plus_secs(1));
     assert_eq!(outcome(&late, "copyExpiry"), Some(Outcome::Failed));
@@ -257,7 +253,7 @@ fn the_longest_texts_that_a_request_may_carry_fit_a_copy() {
     let purpose = json!("核".repeat(200));
     let body = file_body(&town.subject().identifier);
     let certificate =
-        hex::encode(certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap().fingerprint());
+        hex::encode(certificate_of(&town.dir.join("clients/agency.pem")).unwrap().fingerprint());
     let name = "局".repeat(200);
     operator
         .ask(
@@ -306,7 +302,7 @@ fn forged(town: &Town, licence: &SealedLicence, record: &Record, seal: &str) -> 
         expires: now.plus_secs(1000),
     };
     let drawn = annotated_copy(licence, kind(record), &annotation).unwrap();
-    let folder = town.files.dir.join("seals").join(seal);
+    let folder = town.dir.join("seals").join(seal);
     let der = std::fs::read(folder.join("seal.esl")).unwrap();
     let key = PrivateKey::from_pem(&std::fs::read(folder.join("key.pem")).unwrap()).unwrap();
     let certificate = certificate_of(&folder.join("certificate.pem")).unwrap();
@@ -327,8 +323,8 @@ fn only_the_authority_the_library_and_the_node_may_seal_a_licences_page() {
     operator.grant("agency", json!({ "operations": ["data"] }));
     let record = town.subject();
     let licence = SealedLicence::parse(&agency.data(&data_body(&record.identifier)).body).unwrap();
-    let (trust, issuer) = (trust(&town), record.issuer_code.as_str());
-    let other = std::fs::read_dir(town.files.dir.join("seals"))
+    let (trust, issuer) = (town.trust(), record.issuer_code.as_str());
+    let other = std::fs::read_dir(town.dir.join("seals"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .find(|name| ![issuer, "attestation", "node"].contains(&name.as_str()))
@@ -363,7 +359,7 @@ fn another_citys_copy_is_made_and_sealed_there_and_verified_here() {
     assert!(printed(&reply.body).contains("仅供agency使用"));
     assert_eq!(sorted(reply.entry().details.unwrap().fields), sorted(granted));
     let peer = reply.peer_receipt.as_ref().unwrap();
-    let certificate = certificate_of(&towns[2].files.dir.join("certs/node.pem")).unwrap();
+    let certificate = certificate_of(&towns[2].dir.join("certs/node.pem")).unwrap();
     let receipt = Receipt::verify(peer, certificate.public_key().unwrap()).unwrap();
     let entry = &towns[2].entries_of(&receipt.request_id)[0];
     assert_eq!((entry.entry.op.as_str(), receipt.aud.as_str()), ("file", "120000/agency"));

@@ -11,35 +11,13 @@ use licence_seal::licence::{Catalogue, Generator, Region};
 use serde_json::{Value, json};
 
 use crate::child::{Folder, Ran};
-use crate::support::{
-    ADMIN, Actor, Plan, TIANJIN, Town, actor, data_body, search_body, tianjin, town_with, wait,
-};
+use crate::support::{ADMIN, Plan, TIANJIN, Town, actor, data_body, search_body, tianjin, town_with, wait};
 
 fn with_backup_dir() -> std::sync::Arc<Town> {
     town_with(Plan {
         settings: Some(|settings| settings.store.backup_dir = Some(settings.files.data.join("../backups"))),
         ..Plan::default()
     })
-}
-
-/// Starts a job; its id.
-fn start(operator: &Actor, job: Value) -> String {
-    let reply = operator.ask(ADMIN, &json!({ "startJob": job }));
-    let id = reply.ok().json["job"]["id"].as_str().unwrap().to_owned();
-    assert_eq!(id, reply.json["requestId"].as_str().unwrap());
-    id
-}
-
-/// How a job ended; while it runs, `meanwhile` is done again and again.
-fn ended(operator: &Actor, id: &str, mut meanwhile: impl FnMut()) -> Value {
-    loop {
-        let reply = operator.ask(ADMIN, &json!({ "job": { "id": id } }));
-        let job = reply.ok().json["job"].clone();
-        if job["state"] != "running" {
-            return job;
-        }
-        meanwhile();
-    }
 }
 
 /// The entry by which the log tells how a job ended.
@@ -60,10 +38,10 @@ fn partners_are_answered_while_the_running_node_checks_exports_and_backs_up() {
     let subject = town.subject().clone();
 
     // At this rate it takes seconds, and is still running when the next is asked for.
-    let id = start(&operator, json!({ "check": { "every": 1, "licencesPerSecond": 60 } }));
+    let id = operator.start_job(&json!({ "check": { "every": 1, "licencesPerSecond": 60 } }));
     operator.ask(ADMIN, &json!({ "startJob": { "export": {} } })).refused(409, "job.busy", 99);
     let mut answered = 0;
-    let job = ended(&operator, &id, || {
+    let job = operator.job_ended(&id, |_| {
         let reply = agency.search(&search_body(&subject));
         assert!(reply.ok().found(TIANJIN).contains(&subject.identifier.to_string()));
         answered += 1;
@@ -75,8 +53,8 @@ fn partners_are_answered_while_the_running_node_checks_exports_and_backs_up() {
     assert_eq!(entry_of(&town, &id), (Outcome::Granted, None));
 
     let back_up = |to: &str| {
-        let id = start(&operator, json!({ "backup": { "to": to } }));
-        let job = ended(&operator, &id, || {
+        let id = operator.start_job(&json!({ "backup": { "to": to } }));
+        let job = operator.job_ended(&id, |_| {
             agency.data(&data_body(&subject.identifier)).ok();
         });
         assert_eq!(job["state"], "done", "{job}");
@@ -90,11 +68,11 @@ fn partners_are_answered_while_the_running_node_checks_exports_and_backs_up() {
     assert_eq!((&second["number"], &second["counters"]["licences"]), (&json!(2), &json!(151)));
     assert!(second["copiedFiles"].as_u64() < second["files"].as_u64(), "{second}");
     assert!(town.data_dir().join("../backups/nightly/backup-0000000002.json").exists());
-    let id = start(&operator, json!({ "export": {} }));
-    assert_eq!(ended(&operator, &id, || ())["state"], "done");
+    let id = operator.start_job(&json!({ "export": {} }));
+    assert_eq!(operator.job_ended(&id, |_| ())["state"], "done");
 
-    let id = start(&operator, json!({ "breakdown": {} }));
-    let types = ended(&operator, &id, || ())["report"]["types"].clone();
+    let id = operator.start_job(&json!({ "breakdown": {} }));
+    let types = operator.job_ended(&id, |_| ())["report"]["types"].clone();
     let licences = types.as_array().unwrap().iter().map(|one| one["licences"].as_u64().unwrap());
     assert_eq!(licences.sum::<u64>(), 151);
     let stats = operator.ask(ADMIN, &json!({ "stats": {} }));
@@ -142,14 +120,14 @@ fn a_job_ends_when_it_is_told_to_and_when_the_node_stops() {
     let town = tianjin();
     let slow = json!({ "check": { "licencesPerSecond": 1 } });
     let operator = actor(&town, "operator");
-    let id = start(&operator, slow.clone());
+    let id = operator.start_job(&slow);
     operator.ask(ADMIN, &json!({ "cancelJob": { "id": id } })).ok();
-    let job = ended(&operator, &id, || ());
+    let job = operator.job_ended(&id, |_| ());
     assert_eq!((job["state"].as_str(), job["rule"].as_str()), (Some("failed"), Some("store.cancelled")));
     assert_eq!(entry_of(&town, &id), (Outcome::Failed, Some("store.cancelled".to_owned())));
 
     // At this rate it would take two minutes and a half.
-    let id = start(&operator, slow);
+    let id = operator.start_job(&slow);
     let begun = std::time::Instant::now();
     town.stop();
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());

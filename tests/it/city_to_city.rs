@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use licence_node::node::certificate_of;
 use licence_seal::evidence::Receipt;
-use licence_seal::licence::Catalogue;
-use licence_seal::seal::{Ask, Trust, verify_licence};
-use licence_seal::time::Clock;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -40,7 +37,7 @@ fn shared(towns: &[Arc<Town>; 3]) -> &licence_seal::licence::Record {
 
 /// Checks the receipt of the city that answered, and that its log has the entry.
 fn check_peer_receipt(town: &Town, token: &str, status: u16) {
-    let certificate = certificate_of(&town.files.dir.join("certs/node.pem")).unwrap();
+    let certificate = certificate_of(&town.dir.join("certs/node.pem")).unwrap();
     let receipt = Receipt::verify(token, certificate.public_key().unwrap()).unwrap();
     assert_eq!((receipt.iss.as_str(), receipt.aud.as_str(), receipt.status), (town.region(), AGENCY, status));
     let entries = town.entries_of(&receipt.request_id);
@@ -102,14 +99,7 @@ fn a_licence_of_another_city_comes_with_the_fields_that_city_grants() {
     let reply = ask(&body);
     reply.ok();
     check_peer_receipt(hebei, reply.peer_receipt.as_ref().unwrap(), 200);
-    let trust = Trust::read(&tianjin.files.dir.join("trust")).unwrap();
-    let catalogue = Some(Catalogue::embedded().unwrap());
-    let report = verify_licence(
-        "a",
-        &reply.body,
-        &trust,
-        &Ask { at: tianjin.clock.now(), seal_only: false, catalogue },
-    );
+    let report = reply.licence(tianjin);
     assert!(report.verdict.passed(), "{}", report.summary.en);
     let mut names: Vec<String> = report.licence.unwrap().fields.into_iter().map(|field| field.name).collect();
     names.sort();
@@ -260,9 +250,7 @@ fn a_revoked_licence_of_another_city_says_so() {
     actor(hebei, "authority").declare(subject.identifier.as_str(), "revoked").ok();
     let reply = agency.ask_signed(DATA, &data, &[HEBEI]);
     reply.ok();
-    let trust = Trust::read(&towns[0].files.dir.join("trust")).unwrap();
-    let ask = Ask { at: hebei.clock.now(), seal_only: false, catalogue: None };
-    let report = verify_licence("a", &reply.body, &trust, &ask);
+    let report = reply.licence(&towns[0]);
     assert_eq!(report.status.unwrap().state.unwrap().en, "revoked");
     let verify = with(verify_body(subject), "/region", json!(HEBEI));
     assert_eq!(agency.ask_signed(VERIFY, &verify, &[HEBEI]).ok().json["matches"], false);

@@ -38,7 +38,7 @@ fn what_the_node_hands_out_passes_and_the_log_keeps_digest_and_verdict() {
     let (town, agency) = town();
     let body = data_body(&town.subject().identifier);
     let (licence, copy) = (agency.data(&body).body.clone(), agency.file(&body).body.clone());
-    let seal = std::fs::read(town.files.dir.join("seals/node/seal.esl")).unwrap();
+    let seal = std::fs::read(town.dir.join("seals/node/seal.esl")).unwrap();
     for (bytes, kind) in [(&licence, "licence"), (&copy, "ofd"), (&seal, "seal")] {
         let reply = agency.verify_file(bytes);
         assert_eq!(verdict(&reply), (&json!(kind), &json!("TOTAL_PASSED")), "{}", reply.text());

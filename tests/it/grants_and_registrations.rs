@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use licence_node::accesslog::Outcome;
 use licence_seal::licence::Catalogue;
-use licence_seal::seal::{Ask, SealedLicence, Trust, verify_licence};
-use licence_seal::time::Clock;
+use licence_seal::seal::SealedLicence;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -16,10 +15,7 @@ use crate::support::{
 /// Names of the fields that a sealed licence shows, after its seal was verified offline.
 fn shown(town: &Town, reply: &Reply) -> Vec<String> {
     assert_eq!(reply.content_type, "application/licence+json");
-    let trust = Trust::read(&town.files.dir.join("trust")).unwrap();
-    let catalogue = Some(Catalogue::embedded().unwrap());
-    let ask = Ask { at: town.clock.now(), seal_only: false, catalogue };
-    let report = verify_licence("answer", &reply.body, &trust, &ask);
+    let report = reply.licence(town);
     assert!(report.verdict.passed(), "{}", report.summary.en);
     report.licence.unwrap().fields.into_iter().map(|field| field.name).collect()
 }

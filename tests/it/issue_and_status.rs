@@ -1,8 +1,6 @@
 //! What issuing authorities change, and what partners see of it.
 
 use licence_node::accesslog::Filter;
-use licence_seal::licence::Catalogue;
-use licence_seal::seal::{Ask, Trust, verify_licence};
 use serde_json::{Value, json};
 
 use crate::support::{Reply, Town, actor, data_body, faces, like, search_body, tianjin, verify_body, with};
@@ -13,10 +11,7 @@ fn identifier_of(record: &Value) -> String {
 
 /// The verification report of a licence in an answer, and the state that it tells.
 fn state_told(town: &Town, reply: &Reply) -> (bool, String) {
-    let trust = Trust::read(&town.files.dir.join("trust")).unwrap();
-    let catalogue = Some(Catalogue::embedded().unwrap());
-    let ask = Ask { at: licence_seal::time::Clock::now(&*town.clock), seal_only: false, catalogue };
-    let report = verify_licence("answer", &reply.body, &trust, &ask);
+    let report = reply.licence(town);
     let state = report.status.unwrap().state.unwrap().en;
     (report.seal.verdict.passed(), state)
 }

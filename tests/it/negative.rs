@@ -186,21 +186,6 @@ fn run(cases: &[Case]) {
     assert!(wrong.is_empty(), "{} of {} are wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-fn all() -> Vec<(&'static str, Vec<Case>)> {
-    let world = World::shared();
-    vec![
-        ("archive", archive::cases(world)),
-        ("parts", parts::cases(world)),
-        ("references", references::cases(world)),
-        ("signatures", signatures::cases(world)),
-        ("seals", seals::cases(world)),
-        ("stamps", stamps::cases(world)),
-        ("times", times::cases(world)),
-        ("certificates", certificates::cases(world)),
-        ("licences", licences::cases(world)),
-    ]
-}
-
 #[test]
 fn the_files_that_the_cases_start_from_pass() {
     let world = World::shared();
@@ -243,18 +228,34 @@ fn the_corpus_is_large_and_no_case_stands_twice() {
     println!("negative corpus: {count} cases");
     assert!(count >= 150);
     let mut names = std::collections::BTreeSet::new();
-    for case in all.iter().flat_map(|(_, cases)| cases) {
+    for case in all.iter().flat_map(|(_, cases)| *cases) {
         assert!(names.insert(&case.name), "{}", case.name);
     }
 }
 
 macro_rules! corpus {
-    ($($test:ident: $module:ident;)*) => {$(
-        #[test]
-        fn $test() {
-            run(&$module::cases(World::shared()));
+    ($($test:ident: $module:ident;)*) => {
+        /// The cases of each module, made once.
+        #[allow(non_upper_case_globals)]
+        mod made {
+            use std::sync::LazyLock;
+
+            use super::{Case, World};
+
+            $(pub static $module: LazyLock<Vec<Case>> = LazyLock::new(|| super::$module::cases(World::shared()));)*
         }
-    )*};
+
+        fn all() -> Vec<(&'static str, &'static [Case])> {
+            vec![$((stringify!($module), made::$module.as_slice())),*]
+        }
+
+        $(
+            #[test]
+            fn $test() {
+                run(&made::$module);
+            }
+        )*
+    };
 }
 
 corpus! {

@@ -17,32 +17,15 @@ fn one_export() -> Arc<Town> {
     town_with(Plan { settings: Some(|settings| settings.store.keep_exports = 1), ..Plan::default() })
 }
 
-/// Starts a job; its id.
-fn start(operator: &Actor, job: &Value) -> String {
-    let reply = operator.ask(ADMIN, &json!({ "startJob": job }));
-    reply.ok().json["job"]["id"].as_str().unwrap().to_owned()
-}
-
-/// How a job ended; while it runs, `meanwhile` is told its state again and again.
-fn ended(operator: &Actor, id: &str, mut meanwhile: impl FnMut(&Value)) -> Value {
-    loop {
-        let job = operator.ask(ADMIN, &json!({ "job": { "id": id } })).ok().json["job"].clone();
-        if job["state"] != "running" {
-            return job;
-        }
-        meanwhile(&job);
-    }
-}
-
 fn done(operator: &Actor, job: &Value) -> Value {
-    let job = ended(operator, &start(operator, job), |_| ());
+    let job = operator.job_ended(&operator.start_job(job), |_| ());
     assert_eq!(job["state"], "done", "{job}");
     job["report"].clone()
 }
 
 /// The rule by which a job failed.
 fn failed(operator: &Actor, job: &Value) -> (String, String) {
-    let job = ended(operator, &start(operator, job), |_| ());
+    let job = operator.job_ended(&operator.start_job(job), |_| ());
     assert_eq!(job["state"], "failed", "{job}");
     (job["rule"].as_str().unwrap().to_owned(), job["detail"].as_str().unwrap().to_owned())
 }
@@ -77,10 +60,10 @@ fn a_new_data_key_takes_over_while_partners_ask_and_authorities_issue() {
     let subject = town.subject().clone();
     assert_eq!(numbers(&town, "data"), [1]);
 
-    let id = start(&operator, &json!({ "rekeyData": { "valuesPerSecond": 40 } }));
+    let id = operator.start_job(&json!({ "rekeyData": { "valuesPerSecond": 40 } }));
     operator.ask(ADMIN, &json!({ "startJob": { "rekeySalt": {} } })).refused(409, "job.busy", 99);
     let (mut issued, mut values) = (Vec::new(), Vec::new());
-    let job = ended(&operator, &id, |job| {
+    let job = operator.job_ended(&id, |job| {
         assert_eq!(job["kind"], "rekeyData");
         values.extend(job["progress"]["done"].as_u64());
         let reply = agency.search(&search_body(&subject));
@@ -127,8 +110,8 @@ fn a_new_salt_key_is_in_force_at_once_and_licences_of_both_are_disclosed() {
         reply.ok().json["identifier"].as_str().unwrap().to_owned()
     };
     let before = issue("SALT0001");
-    let id = start(&operator, &json!({ "rekeySalt": {} }));
-    let job = ended(&operator, &id, |_| ());
+    let id = operator.start_job(&json!({ "rekeySalt": {} }));
+    let job = operator.job_ended(&id, |_| ());
     assert_eq!((&job["state"], &job["report"]), (&json!("done"), &json!({ "key": 5 })));
     assert_eq!(entry_of(&town, &id), (Outcome::Granted, json!({ "job": "rekeySalt", "key": 5 })));
     let after = issue("SALT0002");
@@ -150,11 +133,11 @@ fn a_rekeying_that_is_ended_goes_on_and_makes_no_further_key() {
     let town = one_export();
     let operator = actor(&town, "operator");
     let slow = json!({ "rekeyData": { "valuesPerSecond": 1 } });
-    let id = start(&operator, &slow);
+    let id = operator.start_job(&slow);
     operator.ask(ADMIN, &json!({ "cancelJob": { "id": id } })).ok();
-    assert_eq!(ended(&operator, &id, |_| ())["rule"], "store.cancelled");
+    assert_eq!(operator.job_ended(&id, |_| ())["rule"], "store.cancelled");
     // At this rate it would take minutes.
-    let id = start(&operator, &slow);
+    let id = operator.start_job(&slow);
     town.restart();
     assert_eq!(entry_of(&town, &id).0, Outcome::Failed);
     assert_eq!(numbers(&town, "data"), [1, 5]);
@@ -180,7 +163,7 @@ fn what_may_not_be_is_refused_and_changes_no_key() {
         operator.ask(ADMIN, &json!({ "startJob": job })).refused(400, "request.json", 99);
     }
     // The source of the master key is read again, and is to give the key in force.
-    let key = town.files.dir.join("keys/master.key");
+    let key = town.dir.join("keys/master.key");
     let right = fs::read(&key).unwrap();
     let file = || fs::read(town.data_dir().join("store/keys.json")).unwrap();
     let before = file();

@@ -47,9 +47,9 @@ fn without_a_good_token_of_ones_own_nothing_is_answered() {
         agency.search(&body).refused(401, "token.format", 11);
     }
     // It says of itself that it may live longer than tokens do, though the node's own key signed it.
-    let key = std::fs::read(town.files.dir.join("keys/node.key.pem")).unwrap();
+    let key = std::fs::read(town.dir.join("keys/node.key.pem")).unwrap();
     let node = PrivateKey::from_pem(&key).unwrap();
-    let certificate = certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap().fingerprint();
+    let certificate = certificate_of(&town.dir.join("clients/agency.pem")).unwrap().fingerprint();
     let now = licence_seal::time::Clock::now(&*town.clock);
     let sign = |token: AccessToken| token.sign(&node).unwrap();
     let make = |id: &str, life| AccessToken::new(TIANJIN, id, &certificate, now, life, "j".to_owned());
@@ -147,8 +147,8 @@ fn a_certificate_on_the_revocation_list_opens_nothing() {
     // Revoked while its connection is open: the next request is refused once the list is read.
     let agency = granted(&town, "agency").keeping_open();
     agency.search(&body).ok();
-    let certificate = certificate_of(&town.files.dir.join("clients/agency.pem")).unwrap();
-    town.files.revoke(&[&certificate]).unwrap();
+    let certificate = certificate_of(&town.dir.join("clients/agency.pem")).unwrap();
+    town.revoke(&[&certificate]);
     town.node().reload().unwrap();
     agency.search(&body).refused(401, "certificate.path.revoked", 11);
 }
@@ -158,7 +158,7 @@ fn without_a_current_revocation_list_no_certificate_is_believed() {
     let town = tianjin();
     let agency = granted(&town, "agency");
     let body = search_body(town.subject());
-    std::fs::remove_file(town.files.dir.join("certs/client-crls/ca.crl")).unwrap();
+    std::fs::remove_file(town.dir.join("certs/client-crls/ca.crl")).unwrap();
     town.node().reload().unwrap();
     agency.search(&body).refused(401, "certificate.path.revocationUnknown", 11);
 }
@@ -315,8 +315,8 @@ fn a_peer_node_asks_in_nobodys_name_without_the_agencys_signature() {
     node.send(SEARCH, changed, Some(&good())).refused(401, "signature.request", 11);
 
     // An agency's key, and another agency's name.
-    let key = std::fs::read(tianjin.files.dir.join("clients/bureau.key.pem")).unwrap();
-    let certificate = certificate_of(&tianjin.files.dir.join("clients/bureau.pem")).unwrap();
+    let key = std::fs::read(tianjin.dir.join("clients/bureau.key.pem")).unwrap();
+    let certificate = certificate_of(&tianjin.dir.join("clients/bureau.pem")).unwrap();
     let facts = RequestFacts { home: TIANJIN, answering: HEBEI, method: "POST", path: SEARCH, body: &body };
     let now = licence_seal::time::Clock::now(&*tianjin.clock);
     let forged = RequestSignature::new("agency", &facts, vec![HEBEI.to_owned()], now, "j".to_owned())

@@ -140,6 +140,25 @@ impl Actor {
         self.ask(ADMIN, &json!({ "revokeRegistration": { "id": id, "reason": "示例原因" } })).ok();
     }
 
+    /// An operator starts a job; its id.
+    pub fn start_job(&self, job: &Value) -> String {
+        let reply = self.ask(ADMIN, &json!({ "startJob": job }));
+        let id = reply.ok().json["job"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(id, reply.json["requestId"].as_str().unwrap());
+        id
+    }
+
+    /// How a job ended; while it runs, `meanwhile` is told of it again and again.
+    pub fn job_ended(&self, id: &str, mut meanwhile: impl FnMut(&Value)) -> Value {
+        loop {
+            let job = self.ask(ADMIN, &json!({ "job": { "id": id } })).ok().json["job"].clone();
+            if job["state"] != "running" {
+                return job;
+            }
+            meanwhile(&job);
+        }
+    }
+
     pub fn ask(&self, path: &str, body: &Value) -> Reply {
         self.send(path, serde_json::to_vec(body).unwrap(), None)
     }

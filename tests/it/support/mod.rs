@@ -8,6 +8,7 @@
 //! | part | what it has |
 //! |---|---|
 //! | `boot` | how towns come to be: [`tianjin`], [`three`], and what a [`Plan`] changes |
+//! | `founded` | the cities that all towns are copies of |
 //! | `town` | a node, its files and its log; stopped and started |
 //! | `actor` | those who ask, with a verb for each thing they do |
 //! | `bodies` | what is asked |
@@ -17,6 +18,7 @@
 mod actor;
 mod bodies;
 mod boot;
+mod founded;
 mod reply;
 mod town;
 mod wire;

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use licence_node::accesslog::{Found, Outcome};
 use licence_node::node::certificate_of;
 use licence_seal::evidence::Receipt;
+use licence_seal::licence::Catalogue;
+use licence_seal::seal::report::Report;
+use licence_seal::seal::{Ask, verify_licence};
+use licence_seal::time::Clock;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
@@ -57,7 +61,7 @@ impl Reply {
 
     fn check_receipt(&mut self, request: &[u8]) {
         let Some(token) = &self.receipt_token else { return };
-        let certificate = certificate_of(&self.town.files.dir.join("certs/node.pem")).unwrap();
+        let certificate = certificate_of(&self.town.dir.join("certs/node.pem")).unwrap();
         assert_eq!(Receipt::certificate(token).unwrap(), certificate.der());
         let receipt = Receipt::verify(token, certificate.public_key().unwrap()).unwrap();
         // What was too large, or one too many, was not read, and the receipt does not speak for it.
@@ -166,6 +170,13 @@ impl Reply {
     /// Whether the faults of the body name this field.
     pub fn names_field(&self, field: &str) -> bool {
         self.json["errors"].as_array().is_some_and(|all| all.iter().any(|one| one["field"] == field))
+    }
+
+    /// The sealed licence in the body, verified offline as in `town`.
+    pub fn licence(&self, town: &Town) -> Report {
+        let ask =
+            Ask { at: town.clock.now(), seal_only: false, catalogue: Some(Catalogue::embedded().unwrap()) };
+        verify_licence("answer", &self.body, &town.trust(), &ask)
     }
 
     /// What a city answered to a search.

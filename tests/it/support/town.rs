@@ -6,22 +6,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use licence_node::accesslog::{Filter, Found};
 use licence_node::exchange::Exchange;
-use licence_node::lab::City;
 use licence_node::node::{Node, NodeSettings, RunningNode};
 use licence_node::peer::ClientIdentity;
 use licence_node::store::{LicenceReader, StoreAdmin};
 use licence_seal::licence::{Catalogue, Record};
+use licence_seal::pki::Certificate;
+use licence_seal::seal::Trust;
 use licence_seal::time::{Clock, ManualClock, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::founded::FoundedCity;
 use super::random;
 
 /// A node and its folder.
 pub struct Town {
-    pub files: City,
+    pub dir: PathBuf,
     pub clock: Arc<ManualClock>,
-    pub records: Vec<Record>,
+    pub records: &'static [Record],
+    pub(super) city: &'static FoundedCity,
     pub(super) settings: NodeSettings,
     pub(super) running: Mutex<Option<RunningNode>>,
     pub(super) _folder: Arc<TempDir>,
@@ -40,7 +43,7 @@ pub struct State {
 
 impl Town {
     pub fn region(&self) -> &'static str {
-        self.files.region.code()
+        self.city.region.code()
     }
 
     fn running(&self) -> MutexGuard<'_, Option<RunningNode>> {
@@ -65,6 +68,11 @@ impl Town {
 
     pub fn data_dir(&self) -> PathBuf {
         self.settings.files.data.clone()
+    }
+
+    /// Writes the revocation list anew, with these alone; the node sees it when it reads its files again.
+    pub fn revoke(&self, certificates: &[&Certificate]) {
+        self.city.of(&self.dir).revoke(certificates).unwrap();
     }
 
     pub fn stop(&self) {
@@ -114,18 +122,23 @@ impl Town {
 
     /// The files of the identity `id`.
     pub fn identity(&self, id: &str) -> ClientIdentity {
-        let read = |name: String| std::fs::read(self.files.dir.join("clients").join(name)).unwrap();
+        let read = |name: String| std::fs::read(self.dir.join("clients").join(name)).unwrap();
         ClientIdentity { certificate: read(format!("{id}.pem")), key: read(format!("{id}.key.pem")) }
     }
 
     /// The identity that the node itself shows.
     pub fn node_identity(&self) -> ClientIdentity {
-        let read = |name: &str| std::fs::read(self.files.dir.join(name)).unwrap();
+        let read = |name: &str| std::fs::read(self.dir.join(name)).unwrap();
         ClientIdentity { certificate: read("certs/tls.pem"), key: read("keys/tls.key.pem") }
     }
 
     pub fn ca(&self) -> Vec<u8> {
-        std::fs::read(self.files.dir.join("certs/ca.pem")).unwrap()
+        std::fs::read(self.dir.join("certs/ca.pem")).unwrap()
+    }
+
+    /// What the city tells others to trust.
+    pub fn trust(&self) -> Trust {
+        Trust::read(&self.dir.join("trust")).unwrap()
     }
 
     /// A valid licence of a natural person as its only holder, with at least three face fields shown.
