@@ -331,7 +331,7 @@ mod tests {
             .env(URI, &uri)
             .args([
                 "--exact",
-                "crypto::pkcs11::tests::signs_with_the_token_of_the_environment",
+                "keys::pkcs11::tests::signs_with_the_token_of_the_environment",
                 "--nocapture",
             ])
             .output()

@@ -23,6 +23,9 @@ use licence_seal::pki::issue::{Authority, Name, Profile, Request, Validity};
 use licence_seal::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
+/// Numbers that a seed decides.
+pub use licence_seal::licence::Dice;
+
 /// The matter that the tests' grant names.
 pub const MATTER: &str = "120000-zf-0001";
 
@@ -79,28 +82,10 @@ pub fn run<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Ra
     Ran::of(program().current_dir(dir).args(args).output().unwrap())
 }
 
-/// Numbers that a seed decides (splitmix64).
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// 0 to `end` - 1.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// A pause of less than `end`, at a point that nothing else in the test depends on.
-    pub fn pause(&mut self, end: Duration) {
-        let nanos = u64::try_from(end.as_nanos()).unwrap().max(1);
-        std::thread::sleep(Duration::from_nanos(self.below(nanos)));
-    }
+/// A pause of less than `end`, at a point that nothing else in the test depends on.
+pub fn pause(dice: &mut Dice, end: Duration) {
+    let nanos = u64::try_from(end.as_nanos()).unwrap().max(1);
+    std::thread::sleep(Duration::from_nanos(dice.below(nanos)));
 }
 
 /// A file whose disk fails after these bytes.

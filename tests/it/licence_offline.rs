@@ -178,7 +178,7 @@ fn any_part_of_the_fields_verifies_whether_the_node_cut_it_or_its_holder() {
     }
     let whole = SealedLicence::parse(home.licence()).unwrap();
     let count = whole.disclosures.len();
-    let mut dice = child::Dice(3);
+    let mut dice = child::Dice::new(3);
     let masks = (0..count).map(|at| 1 << at).chain([0, u64::MAX]).chain((0..20).map(|_| dice.next()));
     for mask in masks.collect::<Vec<u64>>() {
         let mut part = whole.clone();
@@ -237,7 +237,7 @@ fn every_single_changed_byte_is_refused_and_the_check_named() {
 fn the_program_refuses_changed_files_with_its_exit_codes() {
     let home = home();
     let bytes = home.licence();
-    let mut dice = child::Dice(17);
+    let mut dice = child::Dice::new(17);
     for _ in 0..20 {
         let at = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
         let mut changed = bytes.to_vec();

@@ -16,12 +16,12 @@
 mod blind;
 mod file;
 mod rewrap;
-mod ring;
+mod keyring;
 
 pub(super) use self::blind::{Blinding, first};
 pub(super) use self::file::{KEY_FILE, KeyId, Purpose};
 pub use self::rewrap::KeyFiles;
-pub(super) use self::ring::{Bound, Keyring, Use, key_number};
+pub(super) use self::keyring::{Bound, Keyring, Use, key_number};
 
 #[cfg(test)]
 mod tests;

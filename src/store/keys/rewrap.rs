@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::file::{
     KEY_FILE, KeyFileBody, key_file_key, master_check, sign, verify, wrap_place, wrapping_key,
 };
-use super::ring::Keyring;
+use super::keyring::Keyring;
 use crate::durable::Disk;
 use crate::store::{StoreError, StoreSettings};
 use licence_seal::crypto::{Random, Secret};

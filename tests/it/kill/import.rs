@@ -254,7 +254,7 @@ impl Cycle<'_> {
             let word = format!("\"stage\":\"{stage}\"");
             let _ = lines.find(|line| line.as_ref().unwrap().contains(&word));
         }
-        self.dice.pause(moment.pause);
+        child::pause(&mut self.dice, moment.pause);
         child.kill().unwrap();
         lines.for_each(drop);
         child.wait().unwrap().code().is_none()
@@ -364,7 +364,7 @@ fn an_import_that_is_killed_is_wholly_in_or_not_at_all_and_can_be_taken_up_or_dr
 
     let (mut killed, mut resumed, mut dropped, mut meanwhile) = (0, 0, 0, 0);
     for seed in seeds() {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let mixed = usize::from(dice.below(2) == 1);
         let stage = STAGES[(seed % STAGES.len() as u64) as usize];
         let fate = dice.below(4);

@@ -52,7 +52,7 @@ impl Load {
         let mut all = self.answered.borrow_mut();
         all.push(answered);
         if all.len() == self.after {
-            self.dice.borrow_mut().pause(Duration::from_millis(4));
+            child::pause(&mut self.dice.borrow_mut(), Duration::from_millis(4));
             self.served.borrow_mut().kill();
         }
         Some(())
@@ -116,7 +116,7 @@ fn a_node_that_is_killed_under_load_has_logged_and_kept_all_that_it_answered() {
 
     for seed in seeds() {
         let folder = template.copy_to(&dir.path().join("node"));
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let after = 1 + usize::try_from(dice.below(80)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answered = runtime.block_on(async {

@@ -33,7 +33,7 @@ fn a_change_of_the_master_key_that_is_killed_leaves_exactly_one_for_everything()
     let seeds = seeds();
     for seed in &seeds {
         println!("seed {seed}");
-        let (mut dice, other) = (Dice(*seed), 1 - now);
+        let (mut dice, other) = (Dice::new(*seed), 1 - now);
         let (to, config) = (KEYS[other], folder.config());
         let mut change = child::program()
             .current_dir(&folder.0)
@@ -48,7 +48,7 @@ fn a_change_of_the_master_key_that_is_killed_leaves_exactly_one_for_everything()
         while pause.as_millis() < 100 && change.try_wait().unwrap().is_none() && !staged.exists() {
             std::thread::yield_now();
         }
-        dice.pause(pause);
+        child::pause(&mut dice, pause);
         let _ = change.kill();
         killed += usize::from(change.wait().unwrap().code().is_none());
 

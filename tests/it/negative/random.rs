@@ -28,7 +28,7 @@ fn inputs(name: &str, share: u64, one: impl Fn(&mut Dice)) {
     let seed = number("CORPUS_SEED").unwrap_or_else(fresh);
     println!("{name}: {count} inputs from CORPUS_SEED={seed}");
     for number in seed..seed + count.max(1) {
-        let run = std::panic::AssertUnwindSafe(|| one(&mut Dice(number)));
+        let run = std::panic::AssertUnwindSafe(|| one(&mut Dice::new(number)));
         assert!(std::panic::catch_unwind(run).is_ok(), "{name}: input CORPUS_SEED={number}");
     }
 }

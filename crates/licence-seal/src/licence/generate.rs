@@ -30,7 +30,8 @@ mod region;
 use serde::Serialize;
 
 use self::days::{day, number_of_day};
-use self::dice::{Dice, mix};
+pub use self::dice::Dice;
+use self::dice::mix;
 pub use self::error::GenerateError;
 use self::faces::{Face, FacePlan, Subject};
 use self::numbering::Numbering;

@@ -61,4 +61,4 @@ pub use uscc::{Uscc, UsccError};
 #[cfg(feature = "make")]
 pub use face::{FaceLayout, FaceRow, MmBox};
 #[cfg(feature = "samples")]
-pub use generate::{GenerateError, Generator, Issuer, Region, issuers};
+pub use generate::{Dice, GenerateError, Generator, Issuer, Region, issuers};
