@@ -68,6 +68,7 @@ pub fn listen(
 ) -> std::io::Result<(Listener, impl Future<Output = std::io::Result<()>> + use<>)> {
     let (held, released) = mpsc::channel();
     let body_timeout = Duration::from_millis(settings.body_timeout_ms);
+    let threads = passage.exchange.blocking_threads();
     let shared = web::Data::new(Shared { passage, body_timeout, _held: held });
     let server = HttpServer::new(move || {
         App::new()
@@ -77,6 +78,7 @@ pub fn listen(
             .default_service(web::to(exchange_request))
     })
     .workers(settings.workers)
+    .worker_max_blocking_threads(threads)
     .tcp_nodelay(true)
     .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
     .keep_alive(Duration::from_secs(75))

@@ -69,7 +69,7 @@ pub async fn changed(exchange: &Exchange, identifier: Identifier, draft: &Draft)
         request_id: draft.request_id().to_owned(),
         identifier: text,
         state: effective(exchange, &found).word().to_owned(),
-        statement: statement(exchange, &found)?,
+        statement: statement(exchange, &found, exchange.office.clock.now())?,
     })
 }
 

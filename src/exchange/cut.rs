@@ -64,7 +64,7 @@ pub async fn cut(
         let detail = format!("no grant for the field {outside} of this type of licence");
         return Err(Problem::forbidden(rules::GRANT_FIELDS, detail));
     }
-    let catalogue = exchange.office.catalogue;
+    let (catalogue, now) = (exchange.office.catalogue, exchange.office.clock.now());
     let read = exchange.read("licence", move |reader| {
         let show =
             |name: &str| granted.allows(name) && fields.as_ref().is_none_or(|only| only.contains(name));
@@ -79,6 +79,6 @@ pub async fn cut(
         draft.holder(holder.code());
     }
     let mut licence = licence.map_err(|why| failed("licence", &why))?;
-    licence.status = Some(statement(exchange, &found)?);
+    licence.status = Some(statement(exchange, &found, now)?);
     Ok(Cut { found, licence, shown })
 }

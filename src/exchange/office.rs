@@ -174,6 +174,12 @@ impl Exchange {
         read.map_err(|why| failed(what, &why))
     }
 
+    /// Threads that reads and long work may need at once: of a worker that has fewer, one piece would hold a
+    /// place while it waits for a thread.
+    pub fn blocking_threads(&self) -> usize {
+        READS.saturating_add(self.office.settings.file_workers).saturating_add(16)
+    }
+
     /// Does what computes long on a thread of its own, a few at once.
     pub async fn work<T: Send + 'static>(
         &self,

@@ -5,6 +5,7 @@ use super::problem::{Problem, failed};
 use crate::store::Found;
 use licence_seal::licence::Effective;
 use licence_seal::seal::StatusStatement;
+use licence_seal::time::Timestamp;
 
 /// What the licence is today.
 pub fn effective(exchange: &Exchange, found: &Found) -> Effective {
@@ -12,9 +13,8 @@ pub fn effective(exchange: &Exchange, found: &Found) -> Effective {
     found.status.state.effective(record.valid_from, record.valid_until, exchange.office.clock.now().day())
 }
 
-/// The status statement for a licence, as of now.
-pub fn statement(exchange: &Exchange, found: &Found) -> Result<String, Problem> {
-    let now = exchange.office.clock.now();
+/// The status statement for a licence that was read at `now` or after it.
+pub fn statement(exchange: &Exchange, found: &Found, now: Timestamp) -> Result<String, Problem> {
     let statement = StatusStatement {
         iss: exchange.office.region.clone(),
         id: found.record.identifier.to_string(),

@@ -329,11 +329,7 @@ mod tests {
         let ran = Command::new(std::env::current_exe().unwrap())
             .env("SOFTHSM2_CONF", &conf)
             .env(URI, &uri)
-            .args([
-                "--exact",
-                "keys::pkcs11::tests::signs_with_the_token_of_the_environment",
-                "--nocapture",
-            ])
+            .args(["--exact", "keys::pkcs11::tests::signs_with_the_token_of_the_environment", "--nocapture"])
             .output()
             .unwrap();
         let told = String::from_utf8_lossy(&ran.stdout);

@@ -179,7 +179,7 @@ fn any_part_of_the_fields_verifies_whether_the_node_cut_it_or_its_holder() {
     let whole = SealedLicence::parse(home.licence()).unwrap();
     let count = whole.disclosures.len();
     let mut dice = child::Dice::new(3);
-    let masks = (0..count).map(|at| 1 << at).chain([0, u64::MAX]).chain((0..20).map(|_| dice.next()));
+    let masks = (0..count).map(|at| 1 << at).chain([0, u64::MAX]).chain((0..20).map(|_| dice.roll()));
     for mask in masks.collect::<Vec<u64>>() {
         let mut part = whole.clone();
         let mut at = 0;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::exchange::abroad::{distrust, granted};
 use crate::exchange::draft::Draft;
 use crate::exchange::message::Answer;
+use crate::exchange::office::Exchange;
 use crate::exchange::problem::{Problem, national};
 use crate::exchange::request::Request;
 use crate::exchange::subject::{HolderQuery, check_fields, known_type, parse_identifier};
@@ -118,9 +119,14 @@ async fn compare(whole: &mut Request<'_>) -> Result<Answer, Problem> {
     let Request { exchange, caller, draft, .. } = whole;
     let (window, mismatches) =
         (exchange.office.clock.now().day().start().secs(), format!("{}/{}", caller.id, request.holder.code));
-    if exchange.mismatches.reached(&mismatches, window, exchange.office.settings.verify_failures) {
-        return Err(Problem::too_many(rules::VERIFY_FAILURES, "too many mismatches with this holder today"));
-    }
+    let guess =
+        || match exchange.mismatches.reached(&mismatches, window, exchange.office.settings.verify_failures) {
+            true => {
+                Err(Problem::too_many(rules::VERIFY_FAILURES, "too many mismatches with this holder today"))
+            }
+            false => Ok(()),
+        };
+    guess()?;
     let registrations = exchange.registrations();
     let ask = grants::ask(exchange, caller, Operation::Verify, Some(kind.code.as_str()), &context);
     let allowed = match decide(registrations.grants(), &ask) {
@@ -130,6 +136,7 @@ async fn compare(whole: &mut Request<'_>) -> Result<Answer, Problem> {
         Err(refusal) => {
             exchange.mismatches.count(&mismatches, window);
             draft.silent_rule(refusal.rule());
+            as_long_as_a_read(exchange).await?;
             return verdict(draft, false);
         }
     };
@@ -137,6 +144,7 @@ async fn compare(whole: &mut Request<'_>) -> Result<Answer, Problem> {
     if request.claims.keys().any(|name| !allowed.allows(name)) {
         exchange.mismatches.count(&mismatches, window);
         draft.silent_rule(rules::GRANT_FIELDS);
+        as_long_as_a_read(exchange).await?;
         return verdict(draft, false);
     }
     let (kind, number) = (&kind.code, request.number.clone());
@@ -146,6 +154,8 @@ async fn compare(whole: &mut Request<'_>) -> Result<Answer, Problem> {
         (None, None) => Ok(Vec::new()),
     });
     let candidates: Vec<Found> = candidates.await?;
+    // Others guessed while this one read. From here to the count nothing waits.
+    guess().inspect_err(|_| draft.limit(None))?;
     let today = exchange.office.clock.now().day();
     let matches = candidates.iter().any(|found| fits(found, &request, code_type, today));
     if matches {
@@ -156,6 +166,11 @@ async fn compare(whole: &mut Request<'_>) -> Result<Answer, Problem> {
         exchange.mismatches.count(&mismatches, window);
     }
     verdict(draft, matches)
+}
+
+/// Waits for a place among the reads: what is not allowed queues like what is.
+async fn as_long_as_a_read(exchange: &Exchange) -> Result<(), Problem> {
+    exchange.read("verify", |_| Ok(())).await
 }
 
 /// Whether the licence holds today, for this holder, with these values.

@@ -15,13 +15,13 @@
 
 mod blind;
 mod file;
-mod rewrap;
 mod keyring;
+mod rewrap;
 
 pub(super) use self::blind::{Blinding, first};
 pub(super) use self::file::{KEY_FILE, KeyId, Purpose};
-pub use self::rewrap::KeyFiles;
 pub(super) use self::keyring::{Bound, Keyring, Use, key_number};
+pub use self::rewrap::KeyFiles;
 
 #[cfg(test)]
 mod tests;

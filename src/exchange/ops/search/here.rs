@@ -10,6 +10,7 @@ use crate::exchange::standing::{effective, statement};
 use crate::rules::{Operation, decide};
 use crate::store::Found;
 use licence_seal::licence::{HolderCodeType, LicenceType, RequestContext};
+use licence_seal::time::Timestamp;
 
 /// Licences of one holder that a search looks through.
 const MAX_OF_HOLDER: usize = 1000;
@@ -29,6 +30,7 @@ pub async fn search(
     let allowed = decide(registrations.grants(), &ask).map_err(grants::refused)?;
     draft.limit(grants::daily_limit(registrations.grants(), &ask));
     let code = request.holder.code.clone();
+    let now = exchange.office.clock.now();
     let found = exchange.read("search", move |reader| {
         reader.by_holder(code_type, &code, kind.map(|kind| &kind.code), MAX_OF_HOLDER)
     });
@@ -44,7 +46,7 @@ pub async fn search(
     let mut licences = Vec::new();
     for one in covered.into_iter().take(limit) {
         draft.identifier(one.record.identifier.as_str());
-        licences.push(hit(exchange, one)?);
+        licences.push(hit(exchange, one, now)?);
     }
     Ok(RegionResult {
         region: exchange.office.region.clone(),
@@ -56,7 +58,7 @@ pub async fn search(
     })
 }
 
-fn hit(exchange: &Exchange, found: &Found) -> Result<Hit, Problem> {
+fn hit(exchange: &Exchange, found: &Found, now: Timestamp) -> Result<Hit, Problem> {
     let record = &found.record;
     let state = effective(exchange, found);
     Ok(Hit {
@@ -74,6 +76,6 @@ fn hit(exchange: &Exchange, found: &Found) -> Result<Hit, Problem> {
         state_zh: state.zh().to_owned(),
         valid_from: record.valid_from.to_string(),
         valid_until: record.valid_until.map(|day| day.to_string()),
-        statement: statement(exchange, found)?,
+        statement: statement(exchange, found, now)?,
     })
 }

@@ -8,14 +8,14 @@ impl Dice {
         Self(mix(seed))
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)
     }
 
     /// From 0 to below the limit.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
+        self.roll() % limit.max(1)
     }
 
     /// A number of days from 0 to below the limit.
@@ -25,7 +25,7 @@ impl Dice {
 
     /// One of them, or the default of the type if there is none.
     pub fn pick<T: Copy + Default>(&mut self, items: &[T]) -> T {
-        nth(items, self.next()).copied().unwrap_or_default()
+        nth(items, self.roll()).copied().unwrap_or_default()
     }
 }
 

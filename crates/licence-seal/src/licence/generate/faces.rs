@@ -118,14 +118,14 @@ impl FacePlan {
         if !self.required && dice.below(EMPTY) == 0 {
             return None;
         }
-        let example = nth(&self.examples, dice.next()).map_or("", String::as_str);
+        let example = nth(&self.examples, dice.roll()).map_or("", String::as_str);
         let made: Cow<'g, str> = match &self.recipe {
             Recipe::Picture => PICTURE.into(),
-            Recipe::Items(lists) => return nth(lists, dice.next()).map(|items| Face::List(items)),
+            Recipe::Items(lists) => return nth(lists, dice.roll()).map(|items| Face::List(items)),
             Recipe::Sex if subject.party.person.is_some_and(|person| person.female) => "女".into(),
             Recipe::Sex => "男".into(),
             Recipe::Code(codes) if example.is_empty() || dice.below(16) == 0 => {
-                nth(codes, dice.next()).map_or("", String::as_str).into()
+                nth(codes, dice.roll()).map_or("", String::as_str).into()
             }
             Recipe::Code(_) | Recipe::Example => example.into(),
             Recipe::Date(rule) => day(rule.day(subject, example, dice)).to_string().into(),

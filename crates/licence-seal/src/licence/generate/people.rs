@@ -100,7 +100,7 @@ impl People {
             person: Some(Person { birth, female }),
             home,
             since: birth,
-            roll: dice.next(),
+            roll: dice.roll(),
         })
     }
 
@@ -136,13 +136,13 @@ impl People {
             person: None,
             home,
             since: FIRST_FOUNDING + i64::try_from(dice.below(FOUNDING_DAYS)).unwrap_or(0),
-            roll: dice.next(),
+            roll: dice.roll(),
         })
     }
 
     /// A person's name; of either sex where it is not known.
     pub fn name(&self, dice: &mut Dice, female: Option<bool>) -> String {
-        let mut name = self.surnames.at(dice.next()).unwrap_or("王").to_owned();
+        let mut name = self.surnames.at(dice.roll()).unwrap_or("王").to_owned();
         let female = female.unwrap_or_else(|| dice.below(2) == 0);
         let own: &[&str] = if female { &pools::FEMALE_GIVEN } else { &pools::MALE_GIVEN };
         // One name in seven has a given name of one character.

@@ -111,7 +111,7 @@ impl Table {
         for at in 1..=turn {
             let earlier = held.get(..at).unwrap_or_default();
             let fresh = |kind: &usize| !earlier.contains(kind);
-            let drawn = (0..MAX_DRAWS).filter_map(|_| self.others.at(dice.next())).find(fresh);
+            let drawn = (0..MAX_DRAWS).filter_map(|_| self.others.at(dice.roll())).find(fresh);
             let kind = drawn.or_else(|| self.others.iter().find(fresh)).unwrap_or(self.anchor);
             if let Some(slot) = held.get_mut(at) {
                 *slot = kind;
