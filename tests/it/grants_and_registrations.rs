@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use licence_node::accesslog::Outcome;
+use licence_node::exchange::Passage;
 use licence_seal::licence::Catalogue;
 use licence_seal::seal::SealedLicence;
 use serde_json::{Value, json};
 
+use crate::new_operation::incoming;
 use crate::support::{
     ADMIN, Actor, MATTER, Plan, Reply, TIANJIN, Town, actor, anonymous, context, data_body, faces, later,
-    like, search_body, tianjin, town_with, verify_body, with,
+    like, search_body, tianjin, town_with, verify_body, wait, with,
 };
 
 /// Names of the fields that a sealed licence shows, after its seal was verified offline.
@@ -328,6 +331,23 @@ fn a_verification_is_one_bit_that_does_not_say_why() {
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert!(answers[0].0.contains("\"matches\":false"));
+}
+
+/// All of them are past the first check before any has read the store.
+#[test]
+fn guesses_at_the_same_moment_are_no_more_than_the_cap() {
+    let town = town_with(Plan {
+        settings: Some(|settings| settings.exchange.verify_failures = 3),
+        ..Plan::default()
+    });
+    actor(&town, "operator").grant("agency", json!({}));
+    let agency = actor(&town, "agency");
+    let wrong = with(verify_body(town.subject()), "/holder/name", json!("某某"));
+    let passage = Passage::new(town.exchange());
+    let guess = || passage.handle(incoming(&agency, "POST", "/v1/licences/verify", &wrong));
+    let answers = wait(join_all((0..20).map(|_| guess())));
+    let with_status = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((with_status(200), with_status(429)), (3, 17));
 }
 
 #[test]

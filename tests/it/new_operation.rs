@@ -26,7 +26,7 @@ static ROWS: &[Operation] = &[Operation {
     describe: "says back what it is told",
 }];
 
-fn incoming(actor: &Actor, method: &str, path: &str, body: &Value) -> Incoming {
+pub fn incoming(actor: &Actor, method: &str, path: &str, body: &Value) -> Incoming {
     let chain = Certificate::from_pem_all(&actor.town.identity(&actor.id).certificate).unwrap();
     Incoming {
         method: method.to_owned(),
